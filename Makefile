@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: MIT
+# Makefile - everything that is built, checked and installed; `make help` lists it.
+#
+# It is the only one, and committed: what configure found out comes in from config.mk. In a build
+# tree of its own, a two-line Makefile made by configure includes this one.
+
+SHELL = /bin/sh
+MAKEFLAGS += -rR --no-print-directory
+srcdir := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
+
+.PHONY: all check demo install install-strip uninstall dist distcheck clean distclean tags help
+.PHONY: FORCE
+.DELETE_ON_ERROR:
+.SUFFIXES:
+all:
+# `make -j clean all` is to do one after the other.
+ifneq ($(filter clean,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
+
+# ---- configuration ----
+
+# On a fresh clone make finds no config.mk, makes it by these rules, and starts over.
+ifneq ($(filter-out clean distclean tags help,$(or $(MAKECMDGOALS),all)),)
+include config.mk
+endif
+
+config.mk: config.status $(srcdir)/config.mk.in $(srcdir)/config.h.in
+	@./config.status -q
+
+config.status: $(srcdir)/configure
+	@if [ -f $@ ]; then ./$@ -q --recheck; else $(srcdir)/configure -q; fi
+
+$(srcdir)/configure: $(srcdir)/configure.ac
+	@$(srcdir)/scripts/bootstrap $(if $(filter check,$(MAKECMDGOALS)),--tests)
+
+# ---- how to compile ----
+
+comma := ,
+# Each kind of build has a folder of its own, so that they can stand side by side.
+B := build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
+
+ifdef SANITIZE
+sanitize := -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -g -O1
+ifneq ($(findstring undefined,$(SANITIZE)),)
+sanitize += -fno-sanitize-recover=undefined
+endif
+else
+# FORTIFY only warns where nothing is optimised, and distributions may ask for it themselves.
+optimised := $(filter-out -O0,$(lastword $(filter -O%,$(CFLAGS))))
+asked_for := $(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS))
+fortify := $(if $(asked_for),,$(if $(optimised),$(FORTIFY_CPPFLAGS)))
+# A library that lacks one of its own modules is to fail here, not at its user's.
+no_undefined := -Wl,-z,defs
+endif
+
+paths = -DSYSCONFDIR='"$(sysconfdir)"' -DLOCALSTATEDIR='"$(localstatedir)"' \
+	-DRUNSTATEDIR='"$(runstatedir)"'
+# Position independent and hidden for all: each source is compiled once, for programs and libraries.
+compile = $(CC) -std=c11 -D_GNU_SOURCE $(paths) -I. -I$(srcdir)/src $(fortify) $(CPPFLAGS) \
+	$(WARN_CFLAGS) $(if $(WERROR),-Werror) $(HARDEN_CFLAGS) -fPIC -fvisibility=hidden -pthread \
+	$(CFLAGS) $(sanitize)
+link = $(CC) $(HARDEN_LDFLAGS) -pthread $(CFLAGS) $(sanitize) $(LDFLAGS)
+
+# make V=1 shows the commands.
+ifeq ($(V),1)
+say = @:
+else
+q := @
+say = @printf '  %s %s\n' '$1' '$2'
+endif
+
+# ---- what there is ----
+
+in = $(patsubst $(srcdir)/%,%,$(sort $(wildcard $(addprefix $(srcdir)/,$1))))
+obj = $(patsubst %.c,$(B)/%.o,$(call in,$1))
+
+zogd_objs := $(call obj,src/daemon/main.c)
+sprog_objs := $(filter-out $(B)/src/sprog/libsprog%,$(call obj,src/sprog/*.c))
+zogctl_objs := $(call obj,src/zogctl/*.c)
+# What the client library is made of.
+lib_objs := $(call obj,src/base/*.c src/wire/*.c src/ring/*.c src/sprog/libsprog*.c)
+# Every module that is not a program's own: programs and tests take from here what they use.
+zog_objs := $(lib_objs) $(filter-out $(zogd_objs),$(call obj,$(addprefix src/,$(addsuffix /*.c,\
+	store petrichor daemon))))
+
+sbin_programs := $(if $(zogd_objs),zogd) $(if $(zogctl_objs),zogctl)
+bin_programs := $(if $(sprog_objs),sprog)
+programs := $(addprefix $(B)/,$(sbin_programs) $(bin_programs))
+
+# The ABI number grows when a sprog_ function goes or changes, the revision when one is added.
+lib_abi := 0
+lib_revision := 3
+lib_soname := libsprog.so.$(lib_abi)
+lib_so := $(lib_soname).$(lib_revision)
+libs := $(if $(call in,src/sprog/libsprog*.c),\
+	$(addprefix $(B)/,libsprog.a $(lib_so) $(lib_soname) libsprog.so))
+
+man_pages := $(call in,doc/man/*.[1-8])
+filled := $(addprefix $(B)/,$(patsubst %.in,%,$(call in,scripts/*.in src/sprog/*.in)) $(man_pages))
+
+all: $(B)/zog.a $(programs) $(libs) $(filled)
+
+# ---- programs and libraries ----
+
+# These change only when what they say changes: then all that was made with them is made again.
+$(B)/flags: text = $(compile) $(link)
+$(B)/objects: text = $(zog_objs)
+$(B)/folders: text = $(fill)
+$(B)/flags $(B)/objects $(B)/folders: FORCE | $(B)/
+	$(file >$@.new,$(text))@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(B)/:
+	@mkdir -p $@
+
+$(B)/%.o: $(srcdir)/%.c $(B)/flags
+	$(call say,CC,$*.c)
+	@mkdir -p $(@D)
+	$q$(compile) -MMD -MP -c -o $@ $<
+
+$(B)/zog.a: $(zog_objs) $(B)/objects
+	$(call say,AR,$@)
+	@rm -f $@
+	$q$(AR) cqs $@ $(zog_objs)
+
+$(B)/zogd: $(zogd_objs)
+$(B)/sprog: $(sprog_objs)
+$(B)/zogctl: $(zogctl_objs)
+$(programs): $(B)/zog.a
+	$(call say,LD,$@)
+	$q$(link) $(PIE_LDFLAGS) -o $@ $(filter %.o,$^) $(B)/zog.a $(LIBS)
+
+# With -flto the object would else hold nothing that objcopy can read.
+lto = $(if $(findstring -flto,$(CFLAGS)),$(RELOC_LDFLAGS))
+
+# One relocatable object, in which all but the sprog_ functions is local: the names of our modules
+# are no business of the program that it is linked into.
+$(B)/libsprog.a: $(lib_objs) $(B)/objects
+	$(call say,AR,$@)
+	@rm -f $@
+	$q$(CC) $(CFLAGS) -r -nostdlib $(lto) -o $(B)/libsprog.o $(lib_objs)
+	$q$(OBJCOPY) --localize-hidden $(B)/libsprog.o
+	$q$(AR) cqs $@ $(B)/libsprog.o
+
+$(B)/$(lib_so): $(lib_objs) $(B)/objects
+	$(call say,LD,$@)
+	$q$(link) -shared $(no_undefined) -Wl,-soname,$(lib_soname) -o $@ $(lib_objs) $(LIBS)
+
+$(B)/$(lib_soname) $(B)/libsprog.so: $(B)/$(lib_so)
+	@ln -sf $(lib_so) $@
+
+# ---- files that name folders ----
+
+fill = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@PREFIX@|$(prefix)|g' \
+	-e 's|@BINDIR@|$(bindir)|g' -e 's|@SBINDIR@|$(sbindir)|g' -e 's|@LIBDIR@|$(libdir)|g' \
+	-e 's|@INCLUDEDIR@|$(includedir)|g' -e 's|@SYSCONFDIR@|$(sysconfdir)|g' \
+	-e 's|@LOCALSTATEDIR@|$(localstatedir)|g' -e 's|@RUNSTATEDIR@|$(runstatedir)|g'
+
+$(B)/%: $(srcdir)/%.in $(B)/folders
+	@mkdir -p $(@D)
+	@$(fill) $< >$@
+
+$(B)/doc/man/%: $(srcdir)/doc/man/% $(B)/folders
+	@mkdir -p $(@D)
+	@$(fill) $< >$@
+
+# ---- tests ----
+
+names = $(patsubst tests/%,%,$(basename $(call in,$1)))
+c_tests := $(call names,tests/unit/check_*.c) $(call names,tests/ring/[0-9][0-9]-*.c)
+sh_tests := $(call names,tests/build/*.sh) $(call names,tests/ring/[0-9][0-9]-*.sh)
+# The cheap ones first, then the ring's from simple to cruel. TESTS="build ring/01" chooses some.
+all_tests := $(foreach kind,unit build ring,$(sort $(filter $(kind)/%,$(c_tests) $(sh_tests))))
+tests := $(if $(TESTS),$(filter $(addsuffix %,$(TESTS)),$(all_tests)),$(all_tests))
+test_programs := $(addprefix $(B)/tests/,$(filter $(c_tests),$(tests)))
+harness_objs := $(call obj,tests/ring/harness*.c)
+test_env = TOP='$(abspath $(srcdir))' BUILD='$(abspath $(B))' ZOGD='$(abspath $(B)/zogd)' \
+	SPROG='$(abspath $(B)/sprog)' ZOGCTL='$(abspath $(B)/zogctl)' CC='$(CC)' NM='$(NM)' \
+	SANITIZE='$(SANITIZE)'
+
+$(B)/tests/%.o: private CPPFLAGS += $(CHECK_CFLAGS)
+
+$(addprefix $(B)/tests/,$(c_tests)): %: %.o $(B)/zog.a
+	$(call say,LD,$@)
+	$q$(link) $(PIE_LDFLAGS) -o $@ $(filter %.o,$^) $(B)/zog.a $(CHECK_LIBS) $(LIBS)
+$(addprefix $(B)/tests/,$(filter ring/%,$(c_tests))): $(harness_objs)
+
+ifneq ($(HAVE_CHECK),)
+check: all $(test_programs)
+	@$(test_env) $(srcdir)/tests/run $(tests)
+else ifeq ($(asked_for_check),)
+# Configured without Check: get it, look again, and start over; once.
+check:
+	@$(srcdir)/scripts/bootstrap --tests
+	@./config.status -q --recheck && ./config.status -q
+	@$(MAKE) check asked_for_check=yes
+else
+check:
+	@echo 'make check: configure does not find Check; see config.log' >&2; exit 1
+endif
+
+demo: all
+	@$(test_env) $(srcdir)/scripts/demo
+
+# ---- install ----
+
+INSTALL = install
+initdir = $(sysconfdir)/init.d
+logrotatedir = $(sysconfdir)/logrotate.d
+systemdunitdir = $(prefix)/lib/systemd/system
+pkgconfigdir = $(libdir)/pkgconfig
+
+# MODE:FILE:PLACE; install and uninstall go by the same list.
+installed = \
+	$(foreach p,$(sbin_programs),755:$(B)/$p:$(sbindir)/$p) \
+	$(foreach p,$(bin_programs),755:$(B)/$p:$(bindir)/$p) \
+	$(if $(libs),644:$(srcdir)/src/sprog/sprog.h:$(includedir)/sprog.h \
+		644:$(B)/libsprog.a:$(libdir)/libsprog.a 755:$(B)/$(lib_so):$(libdir)/$(lib_so) \
+		644:$(B)/src/sprog/sprog.pc:$(pkgconfigdir)/sprog.pc) \
+	$(foreach p,$(man_pages),644:$(B)/$p:$(mandir)/man$(subst .,,$(suffix $p))/$(notdir $p)) \
+	755:$(B)/scripts/zogd.init:$(initdir)/zogd \
+	644:$(B)/scripts/zogd.service:$(systemdunitdir)/zogd.service \
+	644:$(B)/scripts/zog.logrotate:$(logrotatedir)/zog
+# What an administrator edits stays: neither overwritten nor removed.
+kept = 644:$(B)/scripts/zogd.conf:$(sysconfdir)/zog/zogd.conf \
+	644:$(srcdir)/scripts/ring.example:$(sysconfdir)/zog/ring
+own_dirs = $(localstatedir)/log/zog $(localstatedir)/lib/zog
+lib_links = $(libdir)/$(lib_soname) $(libdir)/libsprog.so
+
+install: all
+	@set -e; for i in $(installed) $(kept:%=keep:%); do \
+		keep=; case $$i in keep:*) keep=yes i=$${i#keep:} ;; esac; \
+		mode=$${i%%:*} place=$(DESTDIR)$${i##*:} file=$${i#*:} file=$${file%:*}; \
+		if [ "$$keep" ] && [ -e "$$place" ]; then echo "  KEPT $$place"; continue; fi; \
+		echo "  INSTALL $$place"; $(INSTALL) -D -m $$mode $$file "$$place"; \
+	done
+	@$(if $(libs),for i in $(lib_links); do ln -sf $(lib_so) "$(DESTDIR)$$i"; done)
+	@for i in $(own_dirs); do $(INSTALL) -d "$(DESTDIR)$$i"; done
+
+install-strip: install
+	@for i in $(sbin_programs:%=$(sbindir)/%) $(bin_programs:%=$(bindir)/%) \
+		$(if $(libs),$(libdir)/$(lib_so)); do $(STRIP) --strip-unneeded "$(DESTDIR)$$i"; done
+	@$(if $(libs),$(STRIP) --strip-debug "$(DESTDIR)$(libdir)/libsprog.a")
+
+uninstall:
+	@for i in $(installed) $(lib_links); do \
+		echo "  REMOVE $(DESTDIR)$${i##*:}"; rm -f "$(DESTDIR)$${i##*:}"; done
+	@for i in $(own_dirs); do rmdir "$(DESTDIR)$$i" 2>/dev/null || :; done
+
+# ---- tarball ----
+
+dist_name = zog-$(VERSION)
+
+# From what git has, or what the tarball's MANIFEST says; the same input gives the same bytes.
+dist: $(srcdir)/configure $(B)/flags
+	@set -e; \
+	if [ -e $(srcdir)/.git ]; then \
+		git -C $(srcdir) ls-files | grep -v '^\.git' >$(B)/MANIFEST.new; \
+		printf 'MANIFEST\nconfigure\n' >>$(B)/MANIFEST.new; \
+		epoch=$${SOURCE_DATE_EPOCH:-$$(git -C $(srcdir) log -1 --format=%ct)}; \
+	else \
+		cat $(srcdir)/MANIFEST >$(B)/MANIFEST.new; \
+		epoch=$${SOURCE_DATE_EPOCH:-$$(date -r $(srcdir)/MANIFEST +%s)}; \
+	fi; \
+	LC_ALL=C sort -u $(B)/MANIFEST.new >$(B)/MANIFEST; rm $(B)/MANIFEST.new; \
+	grep -v '^MANIFEST$$' $(B)/MANIFEST | \
+	tar -cf $(B)/dist.tar --format=gnu --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX \
+		--mtime="@$$epoch" --transform='s,^,$(dist_name)/,' \
+		-C $(abspath $(B)) MANIFEST -C $(abspath $(srcdir)) -T -; \
+	gzip -9n <$(B)/dist.tar >$(dist_name).tar.gz; rm $(B)/dist.tar
+	@echo $(dist_name).tar.gz
+
+distcheck: dist
+	@MAKE='$(MAKE)' TESTS='$(DISTCHECK_TESTS)' $(srcdir)/scripts/distcheck $(dist_name)
+
+# ---- the rest ----
+
+tags:
+	@cd $(srcdir) && ctags -R src tests
+
+# Only folders that are surely ours: build is a name that others give, too.
+clean:
+	@for i in build build-*; do if [ -f $$i/flags ]; then rm -rf $$i; fi; done
+	@rm -f tags
+
+distclean: clean
+	@rm -f config.mk config.h config.log config.status zog-*.tar.gz
+	@rm -rf autom4te.cache
+
+help:
+	@sed -n 's/^#:\( \|$$\)//p' $(srcdir)/Makefile
+
+#: make                  build zogd, sprog and libsprog, in build/; on a fresh clone configure first
+#: make demo             a ring of five on this machine: messages in, and the proof that all have them
+#: make check            every test; TESTS="unit ring/01" only these, TEST_TIMEOUT=300 seconds for each,
+#:                       VERBOSE=1 shows the output of good ones too, KEEP=1 keeps their folders
+#: make install          DESTDIR=..., prefix=...; the configuration files that are there stay
+#: make install-strip    the same, without debugging symbols
+#: make uninstall        all but the configuration files
+#: make dist             zog-VERSION.tar.gz
+#: make distcheck        and try it: read-only, without autoconf, built elsewhere, installed, uninstalled
+#: make tags             for editors
+#: make clean            remove what make built; distclean: what configure made as well
+#:
+#: SANITIZE=address,undefined or SANITIZE=thread builds and checks with sanitizers, in build-*/
+#: WERROR=1 makes warnings errors; V=1 shows the commands; CC, CFLAGS and LDFLAGS are yours
+
+-include $(wildcard $(B)/src/*/*.d $(B)/tests/*/*.d)
