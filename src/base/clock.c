@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/clock.h"
+
+#include <limits.h>
+#include <string.h>
+#include <time.h>
+
+static int64_t
+read_ms(clockid_t which)
+{
+	struct timespec t;
+	clock_gettime(which, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int64_t
+clock_mono_ms(void)
+{
+	return read_ms(CLOCK_MONOTONIC);
+}
+
+int64_t
+clock_real_ms(void)
+{
+	return read_ms(CLOCK_REALTIME);
+}
+
+void
+clock_stamp(char stamp[CLOCK_STAMP], int64_t real_ms)
+{
+	time_t seconds = (time_t)(real_ms / 1000);
+	struct tm tm;
+	if (real_ms < 0 || gmtime_r(&seconds, &tm) == NULL || tm.tm_year > 9999 - 1900 ||
+	    strftime(stamp, CLOCK_STAMP, "%Y-%m-%dT%H:%M:%SZ", &tm) != CLOCK_STAMP - 1)
+		memcpy(stamp, "0000-00-00T00:00:00Z", CLOCK_STAMP);
+}
+
+int
+clock_left_ms(int64_t then, int64_t now)
+{
+	if (then == INT64_MAX)
+		return -1;
+	if (then <= now)
+		return 0;
+	return then - now > INT_MAX ? INT_MAX : (int)(then - now);
+}
