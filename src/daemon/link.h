@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ * link.h - our connection to one peer: its queue, and the writer thread that drains it.
+ * The thread alone touches the socket. It dials (bound to our own address, so that the peer knows us), sends what is
+ * queued, counts the answers, keeps an idle connection alive, and dials again with growing pauses when it
+ * breaks. A peer that takes data but answers nothing counts as down as well: what it would have passed on is
+ * then sent straight to those beyond it. */
+#ifndef ZOG_DAEMON_LINK_H
+#define ZOG_DAEMON_LINK_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/net.h"
+#include "daemon/outq.h"
+#include "ring/ring.h"
+#include "wire/frame.h"
+
+struct link;
+struct server;
+
+struct link *link_new(struct server *, const struct member *, size_t limit_bytes);      /* one reference; NULL with errno */
+struct link *link_ref(struct link *);
+void         link_drop(struct link **);         /* frees with the last reference; it must have been stopped */
+int          link_start(struct link *);         /* -1 with errno */
+void         link_ask_stop(struct link *, int64_t drain_ms);    /* send what is queued, for so long, then end */
+void         link_join(struct link *);
+
+/* Any thread. */
+bool         link_put(struct link *, struct frame *, char wrap);        /* false: the peer is down and was to pass it on;
+                                                                           nothing was queued. A full queue counts what it drops. */
+bool         link_is_from(struct link *, const struct addr *);  /* is that one of the peer's addresses? */
+bool         link_is_to(const struct link *, const struct member *);    /* the same name, host and port? */
+void         link_poke(struct link *);          /* the peer lives: dial now, without waiting out the pause */
+void         link_set_limit(struct link *, size_t limit_bytes);
+const char  *link_name(const struct link *);
+void         link_report(struct link *, struct buf *);  /* one line about its state, without line end */
+
+#endif

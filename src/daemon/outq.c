@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/outq.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/lock.h"
+#include "daemon/ranks.h"
+
+struct outq {
+	/* constant after outq_new */
+	int                wake_fd;
+
+	struct lock        lock;        /* RANK_OUTQ */
+	/* under lock */
+	size_t             limit_bytes;
+	struct buf         entries;     /* of struct outq_entry */
+	struct outq_counts counts;
+	bool               asleep;      /* the writer saw the queue empty and looks at wake_fd only */
+	bool               up, full;
+};
+
+struct outq *
+outq_new(size_t limit_bytes)
+{
+	struct outq *q = calloc(1, sizeof *q);
+	if (q == NULL)
+		return NULL;
+	q->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (q->wake_fd < 0) {
+		free(q);
+		return NULL;
+	}
+	q->limit_bytes = limit_bytes;
+	lock_init(&q->lock, RANK_OUTQ);
+	return q;
+}
+
+void
+outq_free(struct outq **q)
+{
+	if (*q == NULL)
+		return;
+	struct outq_entry *e = (struct outq_entry *)(void *)buf_begin(&(*q)->entries);
+	for (size_t n = (*q)->entries.len / sizeof *e; n > 0; n--, e++)
+		frame_drop(&e->frame);
+	buf_fini(&(*q)->entries);
+	close((*q)->wake_fd);
+	lock_fini(&(*q)->lock);
+	free(*q);
+	*q = NULL;
+}
+
+void
+outq_wake(struct outq *q)
+{
+	/* A counter that is full wakes as well: nothing to do when this fails. */
+	if (eventfd_write(q->wake_fd, 1) < 0)
+		return;
+}
+
+void
+outq_woken(struct outq *q)
+{
+	eventfd_t n;
+	if (eventfd_read(q->wake_fd, &n) < 0)
+		return;
+}
+
+static enum outq_put
+drop_locked(struct outq *q, const struct frame *f)
+{
+	lock_assert_held(&q->lock);
+	q->counts.dropped_frames++;
+	q->counts.dropped_lines += f->count;
+	bool first = !q->full;
+	q->full = true;
+	return first ? OUTQ_FILLED : OUTQ_FULL;
+}
+
+enum outq_put
+outq_put(struct outq *q, struct frame *f, char wrap)
+{
+	struct outq_entry e = { f, wrap };
+	enum outq_put result = OUTQ_TAKEN;
+	bool wake = false;
+
+	lock_acquire(&q->lock);
+	if (!q->up && wrap != '0') {
+		result = OUTQ_DOWN;
+	} else if (q->full || q->counts.bytes + f->size > q->limit_bytes ||
+	    !buf_put(&q->entries, &e, sizeof e)) {
+		result = drop_locked(q, f);
+	} else {
+		frame_ref(f);
+		q->counts.frames++;
+		q->counts.lines += f->count;
+		q->counts.bytes += f->size;
+		wake = q->asleep;
+		q->asleep = false;
+	}
+	lock_release(&q->lock);
+	if (wake)
+		outq_wake(q);
+	return result;
+}
+
+bool
+outq_take_all(struct outq *q, struct buf *entries)
+{
+	lock_acquire(&q->lock);
+	bool any = q->entries.len != 0;
+	q->asleep = !any;
+	if (any && entries->len == 0) {
+		struct buf empty = *entries;
+		*entries = q->entries;
+		q->entries = empty;
+		buf_clear(&q->entries);
+	} else if (any) {
+		any = buf_put(entries, buf_begin(&q->entries), q->entries.len);
+		if (any)
+			buf_clear(&q->entries);
+	}
+	lock_release(&q->lock);
+	return any;
+}
+
+bool
+outq_sent(struct outq *q, const struct frame *f)
+{
+	lock_acquire(&q->lock);
+	assert(q->counts.frames > 0 && f->size <= q->counts.bytes);
+	q->counts.frames--;
+	q->counts.lines -= f->count;
+	q->counts.bytes -= f->size;
+	bool room = q->full && q->counts.bytes <= q->limit_bytes / 2;
+	if (room)
+		q->full = false;
+	lock_release(&q->lock);
+	return room;
+}
+
+void
+outq_set_up(struct outq *q, bool up)
+{
+	lock_acquire(&q->lock);
+	q->up = up;
+	lock_release(&q->lock);
+}
+
+void
+outq_set_limit(struct outq *q, size_t limit_bytes)
+{
+	lock_acquire(&q->lock);
+	q->limit_bytes = limit_bytes;
+	lock_release(&q->lock);
+}
+
+int
+outq_wake_fd(struct outq *q)
+{
+	return q->wake_fd;
+}
+
+void
+outq_counts(struct outq *q, struct outq_counts *c)
+{
+	lock_acquire(&q->lock);
+	*c = q->counts;
+	lock_release(&q->lock);
+}

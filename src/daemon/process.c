@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/diag.h"
+#include "daemon/server.h"
+
+static int started_fd = -1;             /* to the process that waits for us; -1: none */
+static int pid_fd = -1;
+static char *pid_path;
+
+/* ---- detaching ---- */
+
+static _Noreturn void
+wait_for_daemon(int fd)
+{
+	unsigned char code;
+	ssize_t n;
+	while ((n = read(fd, &code, 1)) < 0 && errno == EINTR)
+		continue;
+	/* End of file without a word: it was killed. */
+	_exit(n == 1 ? code : EX_OSERR);
+}
+
+int
+process_detach(void)
+{
+	int p[2];
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return -1;
+	pid_t pid = fork();
+	if (pid < 0)
+		return -1;
+	if (pid > 0) {
+		close(p[1]);
+		wait_for_daemon(p[0]);
+	}
+	close(p[0]);
+	/* A session of its own, and then a child that does not lead it and can never get a terminal again. */
+	if (setsid() < 0 || (pid = fork()) < 0)
+		return -1;
+	if (pid > 0)
+		_exit(EX_OK);
+	started_fd = p[1];
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || chdir("/") < 0)
+		return -1;
+	close(null);
+	return 0;
+}
+
+void
+process_started(int code)
+{
+	if (started_fd < 0)
+		return;
+	unsigned char byte = (unsigned char)code;
+	if (code == 0) {
+		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (null >= 0) {
+			dup2(null, STDOUT_FILENO);
+			dup2(null, STDERR_FILENO);
+			close(null);
+		}
+		diag_to_syslog();
+	}
+	while (write(started_fd, &byte, 1) < 0 && errno == EINTR)
+		continue;
+	close(started_fd);
+	started_fd = -1;
+}
+
+/* ---- the pidfile ---- */
+
+static int
+pidfile_failed(const char *path, const char *what, int code)
+{
+	diag("cannot %s pidfile %s: %s", what, path, strerror(errno));
+	if (pid_fd >= 0)
+		close(pid_fd);
+	pid_fd = -1;
+	return code;
+}
+
+int
+process_pidfile(const char *path)
+{
+	pid_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0644);
+	if (pid_fd < 0)
+		return pidfile_failed(path, "open", EX_CANTCREAT);
+	/* The lock says who runs, not the number: what a dead process left in the file is no obstacle. flock, since a
+	 * lock by fcntl is lost when anyone in this process closes the file. */
+	if (flock(pid_fd, LOCK_EX | LOCK_NB) < 0) {
+		char text[32] = "";
+		if (errno != EWOULDBLOCK)
+			return pidfile_failed(path, "lock", EX_OSERR);
+		ssize_t n = read(pid_fd, text, sizeof text - 1);
+		diag("already running: %s is locked by process %.*s", path, n > 0 ? (int)strcspn(text, "\n") : 1,
+		    n > 0 ? text : "?");
+		close(pid_fd);
+		pid_fd = -1;
+		return EX_OSERR;
+	}
+	pid_path = strdup(path);
+	char text[32];
+	int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+	if (pid_path == NULL || ftruncate(pid_fd, 0) < 0 || pwrite(pid_fd, text, (size_t)n, 0) != n)
+		return pidfile_failed(path, "write", EX_CANTCREAT);
+	return EX_OK;
+}
+
+void
+process_pidfile_remove(void)
+{
+	struct stat mine, named;
+	if (pid_fd < 0)
+		return;
+	/* Only if the name is still our file's; where the folder does not let us, an empty one says as much. */
+	if (fstat(pid_fd, &mine) == 0 && stat(pid_path, &named) == 0 && mine.st_dev == named.st_dev &&
+	    mine.st_ino == named.st_ino && unlink(pid_path) < 0 && ftruncate(pid_fd, 0) < 0)
+		diag("cannot remove pidfile %s: %s", pid_path, strerror(errno));
+	close(pid_fd);
+	free(pid_path);
+	pid_fd = -1;
+}
+
+/* ---- the account ---- */
+
+int
+process_find_account(const char *user, const char *group, struct process_account *a)
+{
+	*a = (struct process_account){ -1, -1 };
+	if (user != NULL) {
+		struct passwd *p = getpwnam(user);
+		if (p == NULL) {
+			diag("no such user: %s", user);
+			return EX_CONFIG;
+		}
+		a->uid = (int)p->pw_uid;
+		a->gid = (int)p->pw_gid;
+	}
+	if (group != NULL) {
+		struct group *g = getgrnam(group);
+		if (g == NULL) {
+			diag("no such group: %s", group);
+			return EX_CONFIG;
+		}
+		a->gid = (int)g->gr_gid;
+	}
+	return EX_OK;
+}
+
+int
+process_drop(const char *user, const struct process_account *a)
+{
+	uid_t uid = (uid_t)a->uid;
+	gid_t gid = (gid_t)a->gid;
+	bool same = (a->uid < 0 || (uid == getuid() && uid == geteuid())) &&
+	    (a->gid < 0 || (gid == getgid() && gid == getegid()));
+	if (same)
+		return EX_OK;
+	const char *failed = NULL;
+	if (a->gid >= 0 && (user != NULL ? initgroups(user, gid) : setgroups(0, NULL)) < 0)
+		failed = "set the groups";
+	else if (a->gid >= 0 && setresgid(gid, gid, gid) < 0)
+		failed = "become the group";
+	else if (a->uid >= 0 && setresuid(uid, uid, uid) < 0)
+		failed = "become the user";
+	if (failed != NULL) {
+		diag("cannot %s of settings user and group: %s", failed, strerror(errno));
+		return EX_NOPERM;
+	}
+	if (a->uid > 0 && setuid(0) == 0) {
+		diag("privileges were not dropped: setuid(0) still works");
+		return EX_NOPERM;
+	}
+	return EX_OK;
+}
+
+/* ---- limits and signals ---- */
+
+void
+process_raise_limits(void)
+{
+	struct rlimit r;
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur == r.rlim_max)
+		return;
+	r.rlim_cur = r.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &r) < 0)
+		diag("cannot raise the limit of descriptors: %s", strerror(errno));
+}
+
+static void
+served_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGUSR1);
+	sigaddset(set, SIGUSR2);
+}
+
+void
+process_block_signals(void)
+{
+	sigset_t set;
+	served_signals(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+void
+process_serve(struct server *s)
+{
+	sigset_t set;
+	int number;
+	served_signals(&set);
+	for (;;) {
+		if (sigwait(&set, &number) != 0)
+			continue;
+		switch (number) {
+		case SIGHUP:
+			server_reload(s);
+			break;
+		case SIGUSR1:
+			logger_reopen(s->logger);
+			break;
+		case SIGUSR2:
+			server_report(s);
+			break;
+		default:
+			/* The next one means now: it meets the default action. */
+			pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+			return;
+		}
+	}
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ * ranks.h - the order in which locks are taken (doc/threads). */
+#ifndef ZOG_DAEMON_RANKS_H
+#define ZOG_DAEMON_RANKS_H
+
+enum {
+	RANK_SERVER = 1,        /* which view is the present one */
+	RANK_SESSIONS,          /* who is connected */
+	RANK_ORIGIN,            /* numbering, forwarding and logging of our own clients' batches in one order */
+	RANK_SESSION,           /* which jobs of one connection are done */
+	RANK_LINK,              /* what is shown of one link */
+	RANK_OUTQ,              /* one peer's queue */
+	RANK_LOGGER,            /* the logger's queue */
+};
+
+#endif

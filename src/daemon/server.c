@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/clock.h"
+#include "base/diag.h"
+#include "daemon/ranks.h"
+#include "daemon/session.h"
+
+/* ---- what sessions call ---- */
+
+struct view *
+server_view(struct server *s)
+{
+	lock_acquire(&s->lock);
+	struct view *v = view_ref(s->view);
+	lock_release(&s->lock);
+	return v;
+}
+
+void
+server_accept(struct server *s, struct view *v, struct job *job)
+{
+	struct frame *f = job->frame;
+	logger_wait_room(s->logger);
+	lock_acquire(&s->origin);
+	f->seq = s->next_seq;
+	f->time_ms = clock_real_ms();
+	s->next_seq += f->count;
+	/* Forwarding comes before logging, always. */
+	view_forward_own(v, f);
+	logger_put(s->logger, job);
+	lock_release(&s->origin);
+}
+
+void
+server_relay(struct server *s, struct view *v, struct job *job, int sender, char wrap)
+{
+	logger_wait_room(s->logger);
+	job->frame->time_ms = clock_real_ms();
+	view_forward_plain(v, job->frame, sender, wrap);
+	logger_put(s->logger, job);
+}
+
+/* ---- what acceptors call ---- */
+
+static void
+refuse(struct server *s, int fd, const struct addr *from, const char *why)
+{
+	char text[80];
+	snprintf(text, sizeof text, "error %s", why);
+	session_refuse(fd, text);
+	logger_limited(s->logger, from, why, why);
+}
+
+static void
+client_arrived(struct server *s, int fd, const struct addr *from)
+{
+	struct view *v = server_view(s);
+	const struct conf *c = &v->conf;
+	const char *why = NULL;
+	if (!view_allows_client(v, from))
+		why = "not allowed";
+	else if (c->max_clients != 0 && sessions_count(s->clients, NULL) >= c->max_clients)
+		why = "too many clients";
+	else if (c->max_clients_per_address != 0 && sessions_count(s->clients, from) >= c->max_clients_per_address)
+		why = "too many clients from this address";
+	view_drop(&v);
+	if (why != NULL) {
+		stats_add(&s->stats.clients_refused, 1);
+		refuse(s, fd, from, why);
+		return;
+	}
+	if (sessions_start(s->clients, s, &client_kind, fd, from, VIEW_SEVERAL) < 0) {
+		stats_add(&s->stats.clients_refused, 1);
+		logger_limited(s->logger, from, "cannot serve", strerror(errno));
+		return;
+	}
+	stats_add(&s->stats.clients_accepted, 1);
+}
+
+static void
+peer_arrived(struct server *s, int fd, const struct addr *from)
+{
+	struct view *v = server_view(s);
+	int place = view_member_from(v, from);
+	if (place == VIEW_STRANGER) {
+		stats_add(&s->stats.peers_refused, 1);
+		refuse(s, fd, from, "not a member");
+	} else if (sessions_start(s->peers, s, &peer_kind, fd, from, place) < 0) {
+		stats_add(&s->stats.peers_refused, 1);
+		logger_limited(s->logger, from, "cannot serve", strerror(errno));
+	} else {
+		stats_add(&s->stats.peers_accepted, 1);
+		/* It lives: if we wait to dial it, we need not. */
+		for (int i = 0; i < v->conf.ring.size; i++)
+			if (v->link[i] != NULL && link_is_from(v->link[i], from))
+				link_poke(v->link[i]);
+	}
+	view_drop(&v);
+}
+
+/* ---- opening ---- */
+
+/* Opens one listening port; -1 after saying why. */
+static int
+open_port(struct acceptor **out, const struct addr *addr, const char *what)
+{
+	char text[ADDR_TEXT];
+	*out = acceptor_open(addr);
+	if (*out != NULL)
+		return 0;
+	addr_text(addr, text);
+	diag("cannot listen for %s on %s: %s", what, text, strerror(errno));
+	return -1;
+}
+
+/* All ports of one kind: the addresses that were set, else our own with the ring's port. */
+static int
+open_ports(const struct view *v, const struct conf_listen *l, uint16_t own_port, const char *what,
+    struct acceptor **out, int *count)
+{
+	for (int i = 0; l->count == 0 && i < v->owns; i++) {
+		struct addr a = v->own[i];
+		addr_set_port(&a, own_port);
+		if (open_port(&out[(*count)++], &a, what) < 0)
+			return -1;
+	}
+	for (int i = 0; i < l->count; i++) {
+		struct addr a;
+		const char *why;
+		if (net_resolve(l->host[i], (uint16_t)l->port[i], false, &a, 1, &why) == 0) {
+			diag("cannot listen for %s on %s: %s", what, l->host[i], why);
+			return -1;
+		}
+		if (open_port(&out[(*count)++], &a, what) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int
+server_open(struct server *s, const struct conf_source *source, struct conf *conf, int verbose, int uid, int gid)
+{
+	memset(s, 0, sizeof *s);
+	s->source = *source;
+	s->next_seq = 1;
+	s->started_ms = clock_real_ms();
+	lock_init(&s->lock, RANK_SERVER);
+	lock_init(&s->origin, RANK_ORIGIN);
+	const char *why = NULL;
+	s->view = view_new(s, conf, NULL, &why);
+	if (s->view == NULL) {
+		diag("cannot find our own address: %s", why);
+		return EX_CONFIG;
+	}
+	const struct conf *c = &s->view->conf;
+	struct logger_options o = { .dir = c->log_dir, .uid = (uid_t)uid, .gid = (gid_t)gid,
+	    .limit_bytes = (size_t)c->log_queue_limit, .verbose = verbose,
+	    .error_lines = c->bad_lines != 0 ? (unsigned)c->bad_lines : UINT_MAX / 100 };
+	s->logger = logger_open(&o, &s->stats);
+	if (s->logger == NULL)
+		return EX_CANTCREAT;
+	s->clients = sessions_new();
+	s->peers = sessions_new();
+	if (s->clients == NULL || s->peers == NULL) {
+		diag("cannot start: %s", strerror(errno));
+		return EX_OSERR;
+	}
+	const struct member *self = &c->ring.member[c->self];
+	if (open_ports(s->view, &c->listen_peers, self->peer_port, "peers", s->peer_port, &s->peer_ports) < 0 ||
+	    open_ports(s->view, &c->listen_clients, self->client_port, "clients", s->client_port,
+	    &s->client_ports) < 0)
+		return EX_OSERR;
+	return EX_OK;
+}
+
+/* ---- starting and stopping ---- */
+
+static void
+announce(struct server *s)
+{
+	const struct conf *c = &s->view->conf;
+	logger_say(s->logger, "zogd", "started: version %s, member %s, place %d of %d, forwarding %s", PACKAGE_VERSION,
+	    c->member, c->self + 1, c->ring.size, c->forwarding == ROUTE_V02 ? "v0.2" : "v0.2.2");
+	struct addr a;
+	char text[ADDR_TEXT];
+	for (int i = 0; i < s->peer_ports; i++) {
+		acceptor_addr(s->peer_port[i], &a);
+		addr_text(&a, text);
+		logger_say(s->logger, "zogd", "listening for peers on %s", text);
+	}
+	for (int i = 0; i < s->client_ports; i++) {
+		acceptor_addr(s->client_port[i], &a);
+		addr_text(&a, text);
+		logger_say(s->logger, "zogd", "listening for clients on %s", text);
+	}
+}
+
+int
+server_start(struct server *s)
+{
+	const char *what = "logger";
+	int rc = logger_start(s->logger);
+	if (rc == 0)
+		announce(s);
+	for (int i = 0; rc == 0 && i < s->view->conf.ring.size; i++)
+		if (s->view->link[i] != NULL)
+			rc = link_start(s->view->link[i]);
+	for (int i = 0; rc == 0 && i < s->peer_ports; i++)
+		rc = acceptor_start(s->peer_port[i], s, s->logger, s->peers, peer_arrived);
+	for (int i = 0; rc == 0 && i < s->client_ports; i++)
+		rc = acceptor_start(s->client_port[i], s, s->logger, s->clients, client_arrived);
+	if (rc == 0)
+		return EX_OK;
+	diag("cannot start a thread (%s): %s", what, strerror(errno));
+	return EX_OSERR;
+}
+
+void
+server_stop(struct server *s)
+{
+	int64_t drain_ms = s->view->conf.drain_ms;
+	logger_say(s->logger, "zogd", "stopping");
+	for (int i = 0; i < s->client_ports; i++)
+		acceptor_stop(s->client_port[i]);
+	for (int i = 0; i < s->peer_ports; i++)
+		acceptor_stop(s->peer_port[i]);
+	sessions_stop(s->clients);
+	sessions_stop(s->peers);
+	/* Nobody puts any more: the queues can be emptied. All are asked before one is waited for. */
+	for (int i = 0; i < RING_MAX; i++)
+		if (s->view->link[i] != NULL)
+			link_ask_stop(s->view->link[i], drain_ms);
+	for (int i = 0; i < RING_MAX; i++)
+		if (s->view->link[i] != NULL)
+			link_join(s->view->link[i]);
+	server_report(s);
+	logger_say(s->logger, "zogd", "stopped");
+	logger_stop(s->logger);
+}
+
+void
+server_close(struct server *s)
+{
+	for (int i = 0; i < SERVER_ACCEPTORS; i++) {
+		acceptor_free(&s->client_port[i]);
+		acceptor_free(&s->peer_port[i]);
+	}
+	sessions_free(&s->clients);
+	sessions_free(&s->peers);
+	view_drop(&s->view);
+	logger_free(&s->logger);
+	lock_fini(&s->lock);
+	lock_fini(&s->origin);
+}
+
+/* ---- while it runs ---- */
+
+void
+server_report(struct server *s)
+{
+	struct view *v = server_view(s);
+	struct buf b = BUF_INIT;
+	for (int i = 0; i < v->conf.ring.size; i++) {
+		if (v->link[i] == NULL)
+			continue;
+		buf_clear(&b);
+		link_report(v->link[i], &b);
+		if (buf_put(&b, "", 1))
+			logger_say(s->logger, "zogd", "report: link %s", b.data);
+	}
+#define X(name, text) logger_say(s->logger, "zogd", "report: %s %llu", #name, \
+	    (unsigned long long)stats_get(&s->stats.name));
+	STATS(X)
+#undef X
+	logger_say(s->logger, "zogd", "report: connected clients %d, peers %d", sessions_count(s->clients, NULL),
+	    sessions_count(s->peers, NULL));
+	buf_fini(&b);
+	view_drop(&v);
+}
+
+static bool
+in_view(const struct view *v, const struct link *l)
+{
+	for (int i = 0; i < RING_MAX; i++)
+		if (v->link[i] == l)
+			return true;
+	return false;
+}
+
+/* Starts the links that only the new view has; on failure stops those it started. */
+static int
+start_new_links(struct view *v, const struct view *old)
+{
+	for (int i = 0; i < RING_MAX; i++) {
+		if (v->link[i] == NULL || in_view(old, v->link[i]) || link_start(v->link[i]) == 0)
+			continue;
+		int saved = errno;
+		for (int j = 0; j < i; j++) {
+			if (v->link[j] == NULL || in_view(old, v->link[j]))
+				continue;
+			link_ask_stop(v->link[j], 0);
+			link_join(v->link[j]);
+		}
+		errno = saved;
+		return -1;
+	}
+	return 0;
+}
+
+static void
+say_lines(struct server *s, struct buf *lines, const char *prefix)
+{
+	char *rest = buf_put(lines, "", 1) ? buf_begin(lines) : NULL, *line;
+	for (; rest != NULL && (line = strsep(&rest, "\n")) != NULL;) {
+		if (*line == '\0')
+			continue;
+		logger_say(s->logger, "zogd", "%s%s", prefix, line);
+		diag("%s%s", prefix, line);
+	}
+	buf_clear(lines);
+}
+
+/* NULL, or the new view, not yet in use; what is wrong has been said. */
+static struct view *
+load_view(struct server *s, struct view *old)
+{
+	struct conf conf;
+	struct buf errors = BUF_INIT, fixed = BUF_INIT;
+	struct view *v = NULL;
+	if (conf_load(&conf, &s->source, &errors, NULL)) {
+		conf_fixed_changes(&old->conf, &conf, &fixed);
+		if (fixed.len != 0 && buf_put(&fixed, "", 1))
+			logger_say(s->logger, "zogd", "reload: these settings change at a restart only: %s", fixed.data);
+		const char *why = NULL;
+		v = view_new(s, &conf, old, &why);
+		if (v == NULL)
+			buf_printf(&errors, "%s\n", why);
+	} else {
+		conf_fini(&conf);
+	}
+	if (v == NULL)
+		say_lines(s, &errors, "reload: nothing changed: ");
+	buf_fini(&errors);
+	buf_fini(&fixed);
+	return v;
+}
+
+void
+server_reload(struct server *s)
+{
+	logger_reopen(s->logger);
+	struct view *old = s->view;     /* only this thread changes it */
+	struct view *v = load_view(s, old);
+	if (v == NULL)
+		return;
+	if (start_new_links(v, old) < 0) {
+		logger_say(s->logger, "zogd", "reload: nothing changed: cannot start a thread: %s", strerror(errno));
+		view_drop(&v);
+		return;
+	}
+	lock_acquire(&s->lock);
+	s->view = v;
+	lock_release(&s->lock);
+	for (int i = 0; i < RING_MAX; i++) {
+		if (v->link[i] != NULL)
+			link_set_limit(v->link[i], (size_t)v->conf.queue_limit);
+		if (old->link[i] != NULL && !in_view(v, old->link[i])) {
+			logger_say(s->logger, "zogd", "link to %s ends: it is not in the ring any more", link_name(old->link[i]));
+			link_ask_stop(old->link[i], v->conf.drain_ms);
+			link_join(old->link[i]);
+		}
+	}
+	view_drop(&old);
+	logger_say(s->logger, "zogd", "reloaded: member %s, place %d of %d", v->conf.member, v->conf.self + 1,
+	    v->conf.ring.size);
+}

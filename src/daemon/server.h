@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ * server.h - owns every object of a running zogd: the order in which they start, and in which they stop
+ * (doc/threads). */
+#ifndef ZOG_DAEMON_SERVER_H
+#define ZOG_DAEMON_SERVER_H
+
+#include "base/lock.h"
+#include "config.h"
+#include "daemon/acceptor.h"
+#include "daemon/conf.h"
+#include "daemon/logger.h"
+#include "daemon/sessions.h"
+#include "daemon/stats.h"
+#include "daemon/view.h"
+
+enum { SERVER_ACCEPTORS = 2 * CONF_LISTEN };
+
+struct server {
+	/* constant while threads run */
+	struct conf_source source;              /* for HUP */
+	struct logger     *logger;
+	struct sessions   *clients, *peers;
+	struct acceptor   *client_port[SERVER_ACCEPTORS], *peer_port[SERVER_ACCEPTORS];
+	int                client_ports, peer_ports;
+	int64_t            started_ms;          /* real time */
+
+	struct stats       stats;               /* any thread */
+
+	struct lock        lock;                /* RANK_SERVER */
+	/* under lock */
+	struct view       *view;                /* the present one */
+
+	struct lock        origin;              /* RANK_ORIGIN: held over numbering, forwarding and handing to the logger, so
+	                                           that our clients' batches stand in one order everywhere */
+	/* under origin */
+	uint64_t           next_seq;
+};
+
+/* Opens what can fail by the operator's doing: logs, ports. Takes the conf. Exit code of sysexits.h after saying why. */
+int  server_open(struct server *, const struct conf_source *, struct conf *, int verbose, int uid, int gid);
+int  server_start(struct server *);             /* starts every thread; exit code as above */
+void server_reload(struct server *);            /* HUP; the thread that started it only */
+void server_report(struct server *);            /* USR2: links, queues and counters into error.log */
+void server_stop(struct server *);              /* stops what was started, in order; drains */
+void server_close(struct server *);             /* frees what server_open made; also after a failure */
+
+/* Any thread. */
+struct view *server_view(struct server *);      /* a reference to the present one */
+
+/* For client.c and peer.c: the batch of a session on its way. Blocks while the logger has too much waiting. */
+struct job;
+void server_accept(struct server *, struct view *, struct job *);
+void server_relay(struct server *, struct view *, struct job *, int sender, char wrap);
+
+extern const struct session_kind client_kind, peer_kind;
+
+#endif

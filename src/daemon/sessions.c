@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/sessions.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/lock.h"
+#include "daemon/ranks.h"
+#include "daemon/session.h"
+
+enum { STACK_BYTES = 256 * 1024 };
+
+struct sessions {
+	/* constant after sessions_new */
+	int             wake_fd;
+
+	struct lock     lock;           /* RANK_SESSIONS */
+	/* under lock */
+	struct session *list;
+	int             count;
+};
+
+struct sessions *
+sessions_new(void)
+{
+	struct sessions *all = calloc(1, sizeof *all);
+	if (all == NULL)
+		return NULL;
+	all->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (all->wake_fd < 0) {
+		free(all);
+		return NULL;
+	}
+	lock_init(&all->lock, RANK_SESSIONS);
+	return all;
+}
+
+void
+sessions_free(struct sessions **all)
+{
+	if (*all == NULL)
+		return;
+	assert((*all)->list == NULL);
+	close((*all)->wake_fd);
+	lock_fini(&(*all)->lock);
+	free(*all);
+	*all = NULL;
+}
+
+static void
+session_free(struct session *s)
+{
+	if (s->fd >= 0)
+		close(s->fd);
+	lock_fini(&s->lock);
+	free(s);
+}
+
+int
+sessions_start(struct sessions *all, struct server *server, const struct session_kind *kind, int fd,
+    const struct addr *addr, int place)
+{
+	struct session *s = calloc(1, sizeof *s);
+	if (s == NULL) {
+		session_refuse(fd, "error out of memory or descriptors");
+		errno = ENOMEM;
+		return -1;
+	}
+	int on = 1;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	s->all = all;
+	s->server = server;
+	s->kind = kind;
+	s->fd = fd;
+	s->wake_fd = -1;
+	s->place = place;
+	s->addr = *addr;
+	addr_text(addr, s->who);
+	lock_init(&s->lock, RANK_SESSION);
+
+	pthread_attr_t attr;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	/* Under the lock, so that the thread cannot end before it stands in the list. */
+	lock_acquire(&all->lock);
+	int rc = pthread_create(&s->thread, &attr, session_main, s);
+	if (rc == 0) {
+		s->next = all->list;
+		all->list = s;
+		all->count++;
+	}
+	lock_release(&all->lock);
+	pthread_attr_destroy(&attr);
+	if (rc == 0)
+		return 0;
+	session_refuse(fd, "error out of threads");
+	s->fd = -1;
+	session_free(s);
+	errno = rc;
+	return -1;
+}
+
+void
+sessions_ended(struct session *s)
+{
+	struct sessions *all = s->all;
+	lock_acquire(&all->lock);
+	s->ended = true;
+	/* Within the lock: sessions_stop may join us and be rid of everything the moment after. */
+	if (eventfd_write(all->wake_fd, 1) < 0)
+		s->ended = true;        /* the counter is full: the acceptor is awake anyway */
+	lock_release(&all->lock);
+}
+
+/* Takes the first session out of the list: one that has ended, or any. NULL: there is none. */
+static struct session *
+unlink_one(struct sessions *all, bool any)
+{
+	lock_acquire(&all->lock);
+	struct session **at = &all->list, *s;
+	while ((s = *at) != NULL && !s->ended && !any)
+		at = &s->next;
+	if (s != NULL) {
+		*at = s->next;
+		all->count--;
+	}
+	lock_release(&all->lock);
+	return s;
+}
+
+static void
+join_all(struct sessions *all, bool any)
+{
+	struct session *s;
+	while ((s = unlink_one(all, any)) != NULL) {
+		pthread_join(s->thread, NULL);
+		session_free(s);
+	}
+}
+
+void
+sessions_reap(struct sessions *all)
+{
+	eventfd_t n;
+	if (eventfd_read(all->wake_fd, &n) == 0)
+		join_all(all, false);
+}
+
+void
+sessions_stop(struct sessions *all)
+{
+	lock_acquire(&all->lock);
+	for (struct session *s = all->list; s != NULL; s = s->next) {
+		atomic_store(&s->stop, true);
+		shutdown(s->fd, SHUT_RD);       /* wakes it from poll */
+	}
+	lock_release(&all->lock);
+	join_all(all, true);
+}
+
+int
+sessions_wake_fd(struct sessions *all)
+{
+	return all->wake_fd;
+}
+
+int
+sessions_count(struct sessions *all, const struct addr *host)
+{
+	lock_acquire(&all->lock);
+	int n = host == NULL ? all->count : 0;
+	for (struct session *s = all->list; host != NULL && s != NULL; s = s->next)
+		n += !s->ended && addr_same_host(&s->addr, host);
+	lock_release(&all->lock);
+	return n;
+}
