@@ -35,7 +35,8 @@ buf_room(struct buf *b, size_t n)
 	}
 
 	size_t size = b->size != 0 ? b->size : 256;
-	while (size < b->len + n)
+	/* With room to spare for what is eaten, or a buffer kept nearly full would be copied at every turn. */
+	while (size < b->len + n + b->len / 2)
 		size *= 2;
 	char *data = malloc(size);
 	if (data == NULL)

@@ -265,7 +265,17 @@ cidr_parse(const char *text, struct cidr *c)
 			return false;
 		c->bits = atoi(slash + 1);
 	}
-	return c->bits <= most;
+	if (c->bits > most)
+		return false;
+	/* An IPv4 address that comes in by IPv6 is matched as IPv4: so its range must be one, too. */
+	static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
+	if (c->family == AF_INET6 && c->bits >= 96 && memcmp(c->bytes, mapped, 12) == 0) {
+		c->family = AF_INET;
+		c->bits -= 96;
+		memmove(c->bytes, c->bytes + 12, 4);
+		memset(c->bytes + 4, 0, 12);
+	}
+	return true;
 }
 
 bool

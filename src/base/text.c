@@ -108,10 +108,11 @@ text_bytes(const char *s, int64_t *out)
 	memcpy(digits, s, n);
 	digits[n] = '\0';
 	if (s[n] != '\0') {
-		const char *unit = strchr("KMG", s[n] & ~0x20);
+		static const char units[] = "KkMmGg";
+		const char *unit = strchr(units, s[n]);
 		if (unit == NULL || s[n + 1] != '\0')
 			return false;
-		shift = *unit == 'K' ? 10 : *unit == 'M' ? 20 : 30;
+		shift = (int)((unit - units) / 2 + 1) * 10;
 	}
 	int64_t v;
 	if (!text_int(digits, 0, INT64_MAX >> shift, &v))

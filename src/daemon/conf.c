@@ -132,7 +132,8 @@ parse_listen(void *at, const char *value)
 		uint16_t port = 0;
 		/* Port 0 is for tests: the kernel chooses, and error.log tells. */
 		char *zero = strrchr(word, ':');
-		if (zero != NULL && strcmp(zero, ":0") == 0)
+		bool v6 = zero != NULL && zero != strchr(word, ':') && zero[-1] != ']';
+		if (zero != NULL && !v6 && strcmp(zero, ":0") == 0)
 			*zero = '\0';
 		else
 			zero = NULL;
@@ -283,7 +284,8 @@ static bool
 load_file(struct conf *c, const struct conf_source *from, struct buf *errors, struct buf *notes)
 {
 	const char *file = from->file;
-	char *text = text_slurp(file, 1 << 20, NULL), *rest = text, *line;
+	size_t len = 0;
+	char *text = text_slurp(file, 1 << 20, &len), *rest = text, *line;
 	if (text == NULL) {
 		if (errno == ENOENT && from->may_lack)
 			return true;
@@ -301,6 +303,10 @@ load_file(struct conf *c, const struct conf_source *from, struct buf *errors, st
 		line = text_trim(line);
 		if (*line != '\0')
 			good &= set(c, &at, line, seen, errors, notes);
+	}
+	if ((size_t)(rest - text) != len) {
+		complain(errors, &at, "NUL byte in or after this line", NULL, "");
+		good = false;
 	}
 	free(text);
 	return good;

@@ -56,13 +56,16 @@ logfile_reopen(struct logfile *l)
 	int fd = open_path(l->path, (uid_t)-1, (gid_t)-1);
 	if (fd < 0)
 		return -1;
+	struct stat before, after;
+	bool same = fstat(l->fd, &before) == 0 && fstat(fd, &after) == 0 && before.st_dev == after.st_dev &&
+	    before.st_ino == after.st_ino;
 	/* dup3 swaps in one step: no thread can be given our number in between. */
 	int rc = dup3(fd, l->fd, O_CLOEXEC), saved = errno;
 	close(fd);
 	errno = saved;
 	if (rc < 0)
 		return -1;
-	l->torn = false;
+	l->torn &= same;
 	return 0;
 }
 

@@ -77,7 +77,8 @@ drop_locked(struct outq *q, const struct frame *f)
 	q->counts.dropped_frames++;
 	q->counts.dropped_lines += f->count;
 	bool first = !q->full;
-	q->full = true;
+	/* Only what is sent makes room again: an empty queue is never full. */
+	q->full = q->counts.frames != 0;
 	return first ? OUTQ_FILLED : OUTQ_FULL;
 }
 
@@ -91,7 +92,7 @@ outq_put(struct outq *q, struct frame *f, char wrap)
 	lock_acquire(&q->lock);
 	if (!q->up && wrap != '0') {
 		result = OUTQ_DOWN;
-	} else if (q->full || q->counts.bytes + f->size > q->limit_bytes ||
+	} else if (q->full || (q->counts.bytes != 0 && q->counts.bytes + f->size > q->limit_bytes) ||
 	    !buf_put(&q->entries, &e, sizeof e)) {
 		result = drop_locked(q, f);
 	} else {
@@ -113,7 +114,6 @@ outq_take_all(struct outq *q, struct buf *entries)
 {
 	lock_acquire(&q->lock);
 	bool any = q->entries.len != 0;
-	q->asleep = !any;
 	if (any && entries->len == 0) {
 		struct buf empty = *entries;
 		*entries = q->entries;
@@ -124,6 +124,7 @@ outq_take_all(struct outq *q, struct buf *entries)
 		if (any)
 			buf_clear(&q->entries);
 	}
+	q->asleep = !any;
 	lock_release(&q->lock);
 	return any;
 }

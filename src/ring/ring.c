@@ -142,7 +142,7 @@ ring_parse(struct ring *r, const char *file, const char *text, struct buf *error
 		good &= parse_line(r, file, ++number, line, errors);
 	free(copy);
 	if (good && r->size == 0) {
-		complain(errors, file, number, "no member in the ring", NULL);
+		complain(errors, file, number > 0 ? number : 1, "no member in the ring", NULL);
 		good = false;
 	}
 	return good;
@@ -159,7 +159,10 @@ ring_read(struct ring *r, const char *file, struct buf *errors)
 	}
 	bool good;
 	if (strlen(text) != len) {
-		complain(errors, file, 1, "NUL byte in the file", NULL);
+		int line = 1;
+		for (const char *p = text; *p != '\0'; p++)
+			line += *p == '\n';
+		complain(errors, file, line, "NUL byte in the file", NULL);
 		good = false;
 	} else {
 		good = ring_parse(r, file, text, errors);
