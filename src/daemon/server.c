@@ -71,7 +71,7 @@ client_arrived(struct server *s, int fd, const struct addr *from)
 	else if (c->max_clients != 0 && sessions_count(s->clients, NULL) >= c->max_clients)
 		why = "too many clients";
 	else if (c->max_clients_per_address != 0 && sessions_count(s->clients, from) >= c->max_clients_per_address)
-		why = "too many clients from this address";
+		why = "too many clients";
 	view_drop(&v);
 	if (why != NULL) {
 		stats_add(&s->stats.clients_refused, 1);

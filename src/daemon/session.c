@@ -205,15 +205,15 @@ render_oks(struct session *s, uint32_t oks, int error)
 	return true;
 }
 
-/* Moves every answer whose turn has come to out. */
-static void
+/* Moves every answer whose turn has come to out. True: the next one waits for the logger, which will wake us. */
+static bool
 collect(struct session *s)
 {
 	while (s->replies.len != 0 && s->out.len < OUT_LIMIT) {
 		struct reply *r = reply_at(s, 0);
 		int error;
 		if (!reply_ready(s, r, &error))
-			break;
+			return true;
 		if (!render_oks(s, r->oks, error) ||
 		    (r->text != 0 && !buf_put(&s->out, buf_begin(&s->texts), r->text)))
 			out_of_memory(s);       /* this answer is skipped, the connection ends */
@@ -224,6 +224,7 @@ collect(struct session *s)
 		}
 		buf_eat(&s->replies, sizeof *r);
 	}
+	return false;
 }
 
 static void
@@ -335,11 +336,10 @@ expire(struct session *s, int64_t now)
 	s->alive_ms = now;
 }
 
-/* Waits until there is something to do; returns whether there is input. */
+/* Waits until there is something to do; returns whether there is input. waiting: for the logger, which always answers. */
 static bool
-wait_for_more(struct session *s)
+wait_for_more(struct session *s, bool waiting)
 {
-	bool waiting = s->replies.len != 0;     /* for the logger, which always answers */
 	bool reading = may_read(s), stuck = !reading && s->out.len != 0;
 	int64_t now = clock_mono_ms();
 	int64_t patience = s->closing ? s->view->conf.drain_ms : s->kind->idle_ms(s->view);
@@ -388,16 +388,16 @@ run(struct session *s)
 	s->view = server_view(s->server);
 	s->alive_ms = clock_mono_ms();
 	for (;;) {
-		collect(s);
+		bool waiting = collect(s);
 		flush(s);
 		if (atomic_load(&s->stop))
 			s->closing = true;
 		if (s->closing && s->replies.len == 0 && s->out.len == 0)
 			break;
-		/* out was full, and there is more that waits for nobody. */
-		if (s->out.len == 0 && s->replies.len != 0 && reply_at(s, 0)->job == NULL)
+		/* out was full and has room again: what is next may be ready, and then nobody would wake us. */
+		if (!waiting && s->replies.len != 0 && s->out.len < OUT_LIMIT)
 			continue;
-		if (wait_for_more(s))
+		if (wait_for_more(s, waiting))
 			take_turn(s);
 		buf_shrink(&s->out, READ_FIRST);
 		buf_shrink(&s->texts, READ_FIRST);
