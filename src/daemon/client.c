@@ -39,4 +39,4 @@ client_idle_ms(const struct view *v)
 	return v->conf.client_idle_ms;
 }
 
-const struct session_kind client_kind = { 0, client_line, client_flush, client_idle_ms };
+const struct session_kind client_kind = { 0, NULL, client_line, client_flush, client_idle_ms };

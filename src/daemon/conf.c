@@ -517,6 +517,9 @@ conf_fixed_changes(const struct conf *running, const struct conf *wanted, struct
 		if (a.len != b.len || memcmp(buf_begin(&a), buf_begin(&b), a.len) != 0)
 			buf_printf(names, "%s%s", names->len != 0 ? " " : "", keys[i].name);
 	}
+	const struct member *x = &running->ring.member[running->self], *y = &wanted->ring.member[wanted->self];
+	if (strcmp(x->host, y->host) != 0 || x->peer_port != y->peer_port || x->client_port != y->client_port)
+		buf_printf(names, "%sthe member's own address", names->len != 0 ? " " : "");
 	buf_fini(&a);
 	buf_fini(&b);
 }

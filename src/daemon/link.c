@@ -185,8 +185,9 @@ link_report(struct link *l, struct buf *out)
 	outq_counts(l->queue, &c);
 	lock_acquire(&l->lock);
 	clock_stamp(since, l->since_ms);
-	buf_printf(out, "%s %s:%u %s since %s, queue %llu messages %llu bytes, dropped %llu%s%s", l->member.name,
-	    l->member.host, l->member.peer_port, state_text[l->state], since, (unsigned long long)c.lines,
+	bool v6 = strchr(l->member.host, ':') != NULL;
+	buf_printf(out, "%s %s%s%s:%u %s since %s, queue %llu messages %llu bytes, dropped %llu%s%s", l->member.name,
+	    v6 ? "[" : "", l->member.host, v6 ? "]" : "", l->member.peer_port, state_text[l->state], since, (unsigned long long)c.lines,
 	    (unsigned long long)c.bytes, (unsigned long long)c.dropped_lines,
 	    l->error[0] != '\0' ? ", last down: " : "", l->error);
 	lock_release(&l->lock);

@@ -41,6 +41,14 @@ struct arguments {
 	bool         daemon, test, ring_given, file_given;
 };
 
+static bool
+is_ring(const char *option)
+{
+	option += strspn(option, " \t");
+	size_t n = strlen("ring");
+	return strncmp(option, "ring", n) == 0 && option[n + strspn(option + n, " \t")] == '=';
+}
+
 /* Exit code, or -1: go on. */
 static int
 parse(int argc, char **argv, struct arguments *a)
@@ -60,7 +68,7 @@ parse(int argc, char **argv, struct arguments *a)
 			break;
 		case 'o':
 			a->options[a->count++] = optarg;
-			a->ring_given |= strncmp(optarg, "ring=", 5) == 0;
+			a->ring_given |= is_ring(optarg);
 			break;
 		case 'd':
 			a->daemon = true;
@@ -98,7 +106,7 @@ check_surroundings(const struct conf *c)
 	int rc = process_find_account(c->user, c->group, &account);
 	if (rc == EX_OK && access(c->log_dir, W_OK | X_OK) < 0) {
 		diag("log-dir %s: %s", c->log_dir, strerror(errno));
-		rc = EX_CONFIG;
+		rc = EX_CANTCREAT;
 	}
 	return rc;
 }

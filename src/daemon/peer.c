@@ -6,6 +6,17 @@
 #include "daemon/server.h"
 #include "daemon/session.h"
 
+/* The ring may have been changed by HUP since the last turn: who is this now? */
+static void
+peer_turn(struct session *s)
+{
+	s->place = view_member_from(s->view, &s->addr);
+	if (s->place != VIEW_STRANGER)
+		return;
+	session_reply(s, "error not a member");
+	session_close(s);
+}
+
 static void
 peer_flush(struct session *s)
 {
@@ -18,7 +29,7 @@ peer_flush(struct session *s)
 static const char *
 sender_name(const struct session *s)
 {
-	return s->place >= 0 && s->place < s->view->conf.ring.size ? s->view->conf.ring.member[s->place].name : "-";
+	return s->place >= 0 ? s->view->conf.ring.member[s->place].name : "-";
 }
 
 static void
@@ -47,4 +58,4 @@ peer_idle_ms(const struct view *v)
 	return v->conf.keep_alive_ms * 5 / 2;
 }
 
-const struct session_kind peer_kind = { 1, peer_line, peer_flush, peer_idle_ms };
+const struct session_kind peer_kind = { 1, peer_turn, peer_line, peer_flush, peer_idle_ms };

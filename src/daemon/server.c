@@ -78,7 +78,7 @@ client_arrived(struct server *s, int fd, const struct addr *from)
 		refuse(s, fd, from, why);
 		return;
 	}
-	if (sessions_start(s->clients, s, &client_kind, fd, from, VIEW_SEVERAL) < 0) {
+	if (sessions_start(s->clients, s, &client_kind, fd, from) < 0) {
 		stats_add(&s->stats.clients_refused, 1);
 		logger_limited(s->logger, from, "cannot serve", strerror(errno));
 		return;
@@ -90,11 +90,10 @@ static void
 peer_arrived(struct server *s, int fd, const struct addr *from)
 {
 	struct view *v = server_view(s);
-	int place = view_member_from(v, from);
-	if (place == VIEW_STRANGER) {
+	if (view_member_from(v, from) == VIEW_STRANGER) {
 		stats_add(&s->stats.peers_refused, 1);
 		refuse(s, fd, from, "not a member");
-	} else if (sessions_start(s->peers, s, &peer_kind, fd, from, place) < 0) {
+	} else if (sessions_start(s->peers, s, &peer_kind, fd, from) < 0) {
 		stats_add(&s->stats.peers_refused, 1);
 		logger_limited(s->logger, from, "cannot serve", strerror(errno));
 	} else {

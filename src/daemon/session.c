@@ -302,6 +302,8 @@ take_turn(struct session *s)
 	buf_added(&s->in, (size_t)n);
 	view_drop(&s->view);
 	s->view = server_view(s->server);
+	if (s->kind->turn != NULL)
+		s->kind->turn(s);
 	read_lines(s);
 	if (s->alive_ms == INT64_MAX)
 		s->alive_ms = clock_mono_ms();

@@ -27,6 +27,7 @@ struct view;
 /* What kind of connection it is. Everything here runs in the session's thread. */
 struct session_kind {
 	size_t  prefix;                                         /* bytes of a line before its text */
+	void    (*turn)(struct session *);                      /* view is a new one, perhaps; NULL: no matter */
 	void    (*line)(struct session *, const char *p, const struct line *);  /* a good line; p: prefix included */
 	void    (*flush)(struct session *);                     /* nothing more at hand: the batch is to be sent off */
 	int64_t (*idle_ms)(const struct view *);                /* without a complete line, then it is closed */
@@ -39,7 +40,6 @@ struct session {
 	struct server             *server;
 	const struct session_kind *kind;
 	int                        fd;
-	int                        place;       /* peers: which member, -1: several have this address */
 	struct addr                addr;
 	char                       who[ADDR_TEXT];
 	pthread_t                  thread;
@@ -47,6 +47,7 @@ struct session {
 	/* owned by the session's thread */
 	struct view               *view;        /* the settings of this turn */
 	struct session_job        *batch;       /* the good lines of this turn not yet sent off; NULL: none */
+	int                        place;       /* peers: which member of the view's ring, -1: several have this address */
 	char                       batch_wrap;  /* peers: how they came wrapped */
 	struct buf                 in, out;
 	struct buf                 replies;     /* struct reply: what is still to be answered, in order */

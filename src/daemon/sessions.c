@@ -64,7 +64,7 @@ session_free(struct session *s)
 
 int
 sessions_start(struct sessions *all, struct server *server, const struct session_kind *kind, int fd,
-    const struct addr *addr, int place)
+    const struct addr *addr)
 {
 	struct session *s = calloc(1, sizeof *s);
 	if (s == NULL) {
@@ -79,7 +79,6 @@ sessions_start(struct sessions *all, struct server *server, const struct session
 	s->kind = kind;
 	s->fd = fd;
 	s->wake_fd = -1;
-	s->place = place;
 	s->addr = *addr;
 	addr_text(addr, s->who);
 	lock_init(&s->lock, RANK_SESSION);

@@ -14,7 +14,7 @@ struct sessions *sessions_new(void);                    /* NULL with errno */
 void             sessions_free(struct sessions **);     /* once all are joined */
 /* Takes the descriptor, whatever comes of it: -1 with errno and it is closed. */
 int              sessions_start(struct sessions *, struct server *, const struct session_kind *, int fd,
-                     const struct addr *, int place);
+                     const struct addr *);
 void             sessions_ended(struct session *);      /* the last word of a session's thread */
 void             sessions_reap(struct sessions *);      /* joins those that ended; the acceptor's thread */
 void             sessions_stop(struct sessions *);      /* asks all to finish what is under way, and joins them */
