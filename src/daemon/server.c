@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/diag.h"
+#include "config.h"
 #include "daemon/ranks.h"
 #include "daemon/session.h"
 

@@ -5,7 +5,6 @@
 #define ZOG_DAEMON_SERVER_H
 
 #include "base/lock.h"
-#include "config.h"
 #include "daemon/acceptor.h"
 #include "daemon/conf.h"
 #include "daemon/logger.h"

@@ -1,0 +1,75 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Random input for every parser: by clang's libFuzzer where it is (FUZZ_SECONDS for each target, 5), else by
+# our own small main, which knows nothing of branches (FUZZ_ROUNDS, 20000). What they find stays in this folder.
+set -eu
+CC=${CC:-cc}
+FUZZ_SECONDS=${FUZZ_SECONDS:-5}
+FUZZ_ROUNDS=${FUZZ_ROUNDS:-20000}
+fuzz=$TOP/tests/fuzz
+
+flags="-std=c11 -D_GNU_SOURCE -g -O1 -fno-omit-frame-pointer -Wall -Wextra -Werror -I$TOP/src -pthread"
+checks='-fno-sanitize-recover=undefined'
+# The parsers and what they stand on; nothing of them waits or listens.
+modules=$(cd "$TOP/src" && echo base/*.c wire/*.c ring/*.c daemon/conf.c)
+
+# works FLAGS...: whether the compiler makes, with these, a program that runs.
+works()
+{
+	# shellcheck disable=SC2086  # CC may be words
+	"$@" -o probe probe.c 2>probe.log && ./probe >>probe.log 2>&1
+}
+
+# build COMMAND...: each target, with the modules compiled once.
+build()
+{
+	objects=
+	for module in $modules; do
+		object=$(echo "$module" | tr / -).o
+		# shellcheck disable=SC2086
+		"$@" $flags -c -o "$object" "$TOP/src/$module"
+		objects="$objects $object"
+	done
+	for target in line ring conf; do
+		# shellcheck disable=SC2086
+		"$@" $flags -o fuzz_$target "$fuzz/fuzz_$target.c" $objects
+	done
+}
+
+cat >probe.c <<'END'
+#include <stddef.h>
+#include <stdint.h>
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) { (void)data; (void)size; return 0; }
+#ifdef FUZZ_MAIN
+int main(void) { return 0; }
+#endif
+END
+
+if command -v clang >/dev/null && works clang -fsanitize=fuzzer,address,undefined -DPROBE \
+	-Wno-unused-command-line-argument; then
+	echo "clang, libFuzzer, $FUZZ_SECONDS s for each target"
+	# shellcheck disable=SC2086
+	build clang -fsanitize=fuzzer,address,undefined $checks
+	for target in line ring conf; do
+		mkdir -p found
+		./fuzz_$target -max_total_time="$FUZZ_SECONDS" -timeout=20 -max_len=4096 -print_final_stats=1 \
+			-verbosity=0 found "$fuzz/corpus/$target" >log 2>&1 || { cat log; exit 1; }
+		echo "fuzz_$target: $(sed -n 's/^stat::number_of_executed_units: *//p' log) inputs"
+		rm -r found
+	done
+	exit 0
+fi
+
+sanitize="-fsanitize=address,undefined $checks"
+# shellcheck disable=SC2086
+works $CC -DFUZZ_MAIN $sanitize || sanitize=
+# shellcheck disable=SC2086
+works $CC -DFUZZ_MAIN $sanitize || { echo "$CC makes no program that runs: $(tail -n 1 probe.log)"; exit 77; }
+echo "$CC $sanitize, $FUZZ_ROUNDS rounds for each target"
+# shellcheck disable=SC2086
+build $CC -DFUZZ_MAIN $sanitize
+for target in line ring conf; do
+	seed=$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+	FUZZ_KEEP=yes ./fuzz_$target -n "$FUZZ_ROUNDS" -s "${FUZZ_SEED:-$seed}" "$fuzz/corpus/$target"/*
+done
