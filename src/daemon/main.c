@@ -152,8 +152,11 @@ serve(const struct conf_source *source, struct conf *conf, const struct argument
 	}
 	if (rc == EX_OK) {
 		process_started(EX_OK);
+		process_notify("READY=1");
 		process_serve(&server);
+		process_notify("STOPPING=1");
 		server_stop(&server);
+		process_stopped();
 	}
 	server_close(&server);
 	process_pidfile_remove();

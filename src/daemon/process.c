@@ -6,13 +6,17 @@
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/diag.h"
@@ -81,6 +85,39 @@ process_started(int code)
 		continue;
 	close(started_fd);
 	started_fd = -1;
+}
+
+/* ---- the service manager ---- */
+
+void
+process_notify(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	size_t n = path != NULL ? strlen(path) : 0;
+	if (n < 2 || n >= sizeof to.sun_path || (path[0] != '/' && path[0] != '@'))
+		return;
+	memcpy(to.sun_path, path, n);
+	if (to.sun_path[0] == '@')
+		to.sun_path[0] = '\0';  /* of the abstract name space */
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	/* Whether anyone hears it is not for us to worry about. */
+	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&to,
+	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0)
+		diag("cannot notify %s: %s", path, strerror(errno));
+	close(fd);
+}
+
+static void
+process_notify_reloading(void)
+{
+	char text[80];
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)t.tv_sec * 1000000 + t.tv_nsec / 1000);
+	process_notify(text);
 }
 
 /* ---- the pidfile ---- */
@@ -223,6 +260,31 @@ process_block_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+static struct server *stopping;
+
+static void
+hurry(int number)
+{
+	(void)number;
+	server_hurry(stopping);
+}
+
+/* From here on TERM and INT mean: now. The others stay blocked, so that a rotation does not end the drain. */
+static void
+let_hurry(struct server *s)
+{
+	sigset_t set;
+	struct sigaction action = { .sa_handler = hurry, .sa_flags = SA_RESTART };
+	sigemptyset(&action.sa_mask);
+	stopping = s;
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
 void
 process_serve(struct server *s)
 {
@@ -234,7 +296,9 @@ process_serve(struct server *s)
 			continue;
 		switch (number) {
 		case SIGHUP:
+			process_notify_reloading();
 			server_reload(s);
+			process_notify("READY=1");
 			break;
 		case SIGUSR1:
 			logger_reopen(s->logger);
@@ -243,9 +307,15 @@ process_serve(struct server *s)
 			server_report(s);
 			break;
 		default:
-			/* The next one means now: it meets the default action. */
-			pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+			let_hurry(s);
 			return;
 		}
 	}
+}
+
+void
+process_stopped(void)
+{
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
 }

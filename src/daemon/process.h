@@ -13,6 +13,9 @@ struct server;
 int  process_detach(void);
 void process_started(int code);         /* how the start went; at 0 lets go of the terminal. No effect if not detached */
 
+/* A word to the service manager that NOTIFY_SOCKET names (sd_notify(3)); no effect where it is not set. */
+void process_notify(const char *state);
+
 /* Writes our pid into the file and holds a lock on it until the process ends. Exit code of sysexits.h after saying why. */
 int  process_pidfile(const char *path);
 void process_pidfile_remove(void);      /* if we have one */
@@ -25,6 +28,8 @@ int  process_drop(const char *user, const struct process_account *);            
 
 void process_raise_limits(void);        /* as many descriptors as we may have */
 void process_block_signals(void);       /* before the first thread */
-void process_serve(struct server *);    /* HUP, USR1, USR2 until TERM or INT; a second one ends the process at once */
+void process_serve(struct server *);    /* HUP, USR1, USR2 until TERM or INT; another one makes the stop hurry */
+
+void process_stopped(void);             /* there is nothing left to hurry: TERM and INT are ignored */
 
 #endif

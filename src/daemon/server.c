@@ -231,20 +231,29 @@ server_stop(struct server *s)
 	logger_say(s->logger, "zogd", "stopping");
 	for (int i = 0; i < s->client_ports; i++)
 		acceptor_stop(s->client_port[i]);
-	for (int i = 0; i < s->peer_ports; i++)
-		acceptor_stop(s->peer_port[i]);
 	sessions_stop(s->clients);
-	sessions_stop(s->peers);
-	/* Nobody puts any more: the queues can be emptied. All are asked before one is waited for. */
+	/* Peers are still listened to while our queues empty: when all members stop at once, they empty into each
+	 * other. All are asked before one is waited for. */
 	for (int i = 0; i < RING_MAX; i++)
 		if (s->view->link[i] != NULL)
 			link_ask_stop(s->view->link[i], drain_ms);
 	for (int i = 0; i < RING_MAX; i++)
 		if (s->view->link[i] != NULL)
 			link_join(s->view->link[i]);
+	for (int i = 0; i < s->peer_ports; i++)
+		acceptor_stop(s->peer_port[i]);
+	sessions_stop(s->peers);
 	server_report(s);
 	logger_say(s->logger, "zogd", "stopped");
 	logger_stop(s->logger);
+}
+
+void
+server_hurry(struct server *s)
+{
+	for (int i = 0; i < RING_MAX; i++)
+		if (s->view->link[i] != NULL)
+			link_ask_stop(s->view->link[i], 0);
 }
 
 void

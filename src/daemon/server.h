@@ -41,6 +41,7 @@ int  server_start(struct server *);             /* starts every thread; exit cod
 void server_reload(struct server *);            /* HUP; the thread that started it only */
 void server_report(struct server *);            /* USR2: links, queues and counters into error.log */
 void server_stop(struct server *);              /* stops what was started, in order; drains */
+void server_hurry(struct server *);             /* ends that draining now; from a signal handler, too */
 void server_close(struct server *);             /* frees what server_open made; also after a failure */
 
 /* Any thread. */
