@@ -17,7 +17,7 @@ modules=$(cd "$TOP/src" && echo base/*.c wire/*.c ring/*.c daemon/conf.c)
 works()
 {
 	# shellcheck disable=SC2086  # CC may be words
-	"$@" -o probe probe.c 2>probe.log && ./probe >>probe.log 2>&1
+	"$@" -o probe probe.c 2>probe.log && timeout 60 ./probe -runs=1 >>probe.log 2>&1
 }
 
 # build COMMAND...: each target, with the modules compiled once.

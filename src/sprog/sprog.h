@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT
+ * sprog.h - send short text messages to a ring of zogds (libsprog, link with -lsprog).
+ *
+ *	struct sprog_options o = SPROG_OPTIONS_INIT;
+ *	char why[512];
+ *	struct sprog *s;
+ *
+ *	o.why = why;
+ *	o.why_size = sizeof why;
+ *	if (sprog_open(&s, &o) != SPROG_OK)
+ *		errx(1, "%s", why);
+ *	if (sprog_send(s, "backup done", 11, -1) != SPROG_OK)
+ *		warnx("not sent: %s", sprog_reason(s));
+ *	sprog_close(&s);
+ *
+ * A message is one line of text, without its line end: 1 to 509 bytes of good UTF-8, printing
+ * characters and TAB only. It goes to one member of the ring, which passes it on to all.
+ *
+ * What becomes of a message. Each one ends in exactly one of these:
+ *   settled      SPROG_OK: a member has forwarded and logged it
+ *   refused      SPROG_ERROR: a member said why not; it was not logged
+ *   not sent     SPROG_UNREACHABLE, SPROG_CROWDED, SPROG_FORBIDDEN, SPROG_CANCELLED, SPROG_MEMORY:
+ *                no member got it, and to send it again is safe
+ *   unknown      SPROG_UNKNOWN, SPROG_PROTOCOL: it was sent and no answer came. It may have been
+ *                logged or not; to send it again may log it twice
+ * A message is sent to another member by itself only where it is certain that the first one did
+ * not take it: it could not be reached, turned us away, or was not given the whole line.
+ *
+ * Order. Messages that go over one connection are logged in the order in which they were given;
+ * there is one connection to each member that is used, kept open from message to message. A message
+ * that had to go to another member may change places with its neighbours.
+ *
+ * Errors are the codes below. The library prints nothing, never ends the program, raises no SIGPIPE
+ * and keeps no state outside its handles.
+ *
+ * Threads. One handle is for one thread at a time; different handles know nothing of each other. A
+ * handle must not be used by a child after fork(2), not even to close it.
+ *
+ * Time is in milliseconds where a name ends in _ms, on a clock that does not jump. Looking up the
+ * name of a host (not an address) blocks for as long as the system's resolver does.
+ *
+ * Texts (const char *) that the library returns belong to it; how long they stay is said. Sizes are
+ * in bytes; a text that is handed in with a length need not end in a NUL.
+ */
+#ifndef SPROG_H
+#define SPROG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __GNUC__
+#define SPROG_API __attribute__((visibility("default")))
+#else
+#define SPROG_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct pollfd;          /* <poll.h> */
+struct sprog;           /* a handle: a ring, and the connections to it */
+
+enum sprog_status {
+	SPROG_OK          = 0,
+	/* What became of a message: see above. */
+	SPROG_ERROR       = 1,  /* the member answered "error REASON" */
+	SPROG_UNKNOWN     = 2,  /* the connection broke, or no answer came in time */
+	SPROG_PROTOCOL    = 3,  /* unknown, too: the answer is none of the protocol's */
+	SPROG_UNREACHABLE = 4,  /* no member could be reached in time */
+	SPROG_CROWDED     = 5,  /* the members that could be reached had too many clients */
+	SPROG_FORBIDDEN   = 6,  /* every member says that this machine may not send */
+	SPROG_CANCELLED   = 7,  /* sprog_cancel or sprog_close came first */
+	/* Why a call did nothing. */
+	SPROG_MEMORY      = 8,  /* out of memory; of a message: not sent */
+	SPROG_BAD_TEXT    = 9,  /* no good message: sprog_check says why */
+	SPROG_FULL        = 10, /* as many messages are in flight as the window holds */
+	SPROG_TIMEOUT     = 11, /* messages are still in flight */
+	SPROG_ARGUMENT    = 12, /* an option that cannot be, or a call from within the callback */
+	SPROG_RING        = 13, /* the ring file cannot be read, or is wrong */
+	SPROG_SYSTEM      = 14  /* the system refused: errno says why */
+};
+
+/* What became of one message, for the callback. Later versions may add fields at the end. */
+struct sprog_result {
+	uint64_t    id;         /* 1 for the first message given to this handle, then 2, 3 ... */
+	void       *tag;        /* as given to sprog_submit */
+	int         status;     /* an enum sprog_status */
+	const char *text;       /* the message; it is not followed by a NUL */
+	size_t      length;
+	const char *member;     /* which one it was sent to: its name, or HOST:PORT; "": none */
+	const char *reason;     /* printing characters; "" where status is SPROG_OK */
+	uint64_t    latency_ns; /* from sprog_submit to the answer, or to giving up */
+};
+
+/* Is called from within sprog_poll, sprog_dispatch, sprog_wait, sprog_send, sprog_cancel and
+ * sprog_close, once for each message that was submitted. It may call sprog_submit (after which
+ * the result's text is no longer there), and nothing else of this handle but what takes a const
+ * one. The texts stay until it returns. */
+typedef void sprog_settled(void *context, const struct sprog_result *result);
+
+enum sprog_choice {
+	SPROG_RANDOM      = 0,  /* a member chosen anew for each message */
+	SPROG_ROUND_ROBIN = 1   /* the members in turn, beginning at a random one */
+};
+
+/* Set it to SPROG_OPTIONS_INIT, then what is to differ. 0 and NULL stand for the default. Later
+ * versions may add fields at the end; size says which ones the caller knows. */
+struct sprog_options {
+	size_t         size;       /* of this struct */
+	const char    *ring_file;  /* SYSCONFDIR/zog/ring */
+	const char    *host;       /* send to this one only: a member's name, or HOST[:PORT], for
+				      which no ring file is needed; default: all of the ring */
+	int            port;       /* the client port of all, not the ring file's or 55552 */
+	int            choice;     /* an enum sprog_choice: SPROG_RANDOM */
+	int            timeout_ms; /* when to give up on a message: 30,000 */
+	int            idle_ms;    /* a connection unused for longer is opened anew: 300,000 */
+	int            window;     /* messages in flight at most, 1 to 1,000,000: 10,000 */
+	uint64_t       seed;       /* of the random choice of members; default: a random one */
+	sprog_settled *settled;    /* what becomes of submitted messages; default: is not told */
+	void          *context;    /* for settled */
+	char          *why;        /* where sprog_open says why it failed, in lines; or nowhere */
+	size_t         why_size;   /* bytes there, a NUL among them */
+};
+#define SPROG_OPTIONS_INIT \
+	{ sizeof(struct sprog_options), NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0 }
+
+/* Opens a handle; options may be NULL. Reads the ring file, connects to nobody yet. The options
+ * and what they point to (but context) need not stay. On failure *s is NULL: SPROG_ARGUMENT,
+ * SPROG_RING, SPROG_SYSTEM, SPROG_MEMORY. */
+SPROG_API int sprog_open(struct sprog **s, const struct sprog_options *options);
+
+/* Closes it and leaves NULL; NULL is fine. What is in flight is reported first: SPROG_CANCELLED
+ * where it was not sent, else SPROG_UNKNOWN. Call sprog_wait before to have the answers. */
+SPROG_API void sprog_close(struct sprog **s);
+
+/* Why this text cannot be sent (a static text), or NULL: it can. Besides what is no good message,
+ * "keepAlive", "keepalive" and "quit" cannot, nor what begins with "HELLO zog/": a member would
+ * take them for commands. */
+SPROG_API const char *sprog_check(const char *text, size_t length);
+
+/* ---- one message at a time ---- */
+
+/* Sends one message and waits for what becomes of it, at most timeout_ms (-1: as in the options).
+ * Messages in flight are served meanwhile. Returns the message's outcome, or SPROG_BAD_TEXT,
+ * SPROG_ARGUMENT, SPROG_MEMORY; sprog_reason has more. It goes on after a signal. The callback is
+ * not called for it. */
+SPROG_API int sprog_send(struct sprog *s, const char *text, size_t length, int timeout_ms);
+
+/* ---- many in flight ---- */
+
+/* Takes a copy of the message, does not block and sends nothing yet: sprog_poll does, so call it
+ * again and again while messages are in flight. SPROG_OK: the callback will be called for it.
+ * SPROG_FULL: poll first. SPROG_BAD_TEXT, SPROG_MEMORY. */
+SPROG_API int sprog_submit(struct sprog *s, const char *text, size_t length, void *tag);
+
+/* Sends and receives, and waits until at least one message has come to its end, at most
+ * timeout_ms (-1: for ever), or a signal is caught. Returns how many came to their end, 0 at once
+ * where nothing is in flight, or -1 where poll(2) fails (errno says why) or it is called from the
+ * callback. */
+SPROG_API int sprog_poll(struct sprog *s, int timeout_ms);
+
+/* Polls until nothing is in flight: SPROG_OK; or timeout_ms have passed (-1: no limit):
+ * SPROG_TIMEOUT; or SPROG_ARGUMENT, SPROG_SYSTEM. */
+SPROG_API int sprog_wait(struct sprog *s, int timeout_ms);
+
+/* Gives up all messages that have not been sent yet, as SPROG_CANCELLED. Returns how many, -1
+ * from within the callback. */
+SPROG_API int sprog_cancel(struct sprog *s);
+
+SPROG_API size_t sprog_in_flight(const struct sprog *s);  /* submitted, not yet reported */
+SPROG_API size_t sprog_room(const struct sprog *s);       /* how many more sprog_submit takes */
+
+/* ---- in an event loop of your own ---- */
+
+enum { SPROG_MAX_FDS = 64 };
+
+/* Instead of sprog_poll: sends what can be sent, puts what to wait for into fds (there is never
+ * need for more than SPROG_MAX_FDS) and how long at most into *timeout_ms (-1: for ever; 0 also
+ * where messages have come to their end meanwhile). Returns how many fds are in use, -1 from the
+ * callback. Then call poll(2), with others of yours among them, and sprog_dispatch with the
+ * result, which returns what sprog_poll does. No call that sends or closes may stand between the
+ * two. */
+SPROG_API int sprog_pollfds(struct sprog *s, struct pollfd *fds, int max, int *timeout_ms);
+SPROG_API int sprog_dispatch(struct sprog *s, const struct pollfd *fds, int count);
+
+/* ---- texts ---- */
+
+/* Why the last sprog_send, or sprog_submit, failed: one line, escaped so that it can be shown.
+ * Stays until the next call. */
+SPROG_API const char *sprog_reason(const struct sprog *s);
+
+/* Which members cannot be used just now, and why: one line, "" where there are none. Stays until
+ * the next call; not const, since it is put together here. */
+SPROG_API const char *sprog_trouble(struct sprog *s);
+
+SPROG_API const char *sprog_strerror(int status);       /* static, in English; never NULL */
+SPROG_API const char *sprog_version(void);              /* of the library: "0.3.0" */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

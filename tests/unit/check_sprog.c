@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT
+ * check_sprog.c - libsprog with members that do what they should. */
+#include "sprog_seen.h"
+
+START_TEST(texts)
+{
+	static const struct { const char *text; const char *why; } table[] = {
+		{ "hello", NULL }, { "a\tb", NULL }, { "gr\xc3\xbc\xc3\x9f", NULL },
+		{ "0digit", NULL }, { "Quit", NULL },
+		{ "keepAlive!", NULL }, { "quit ", NULL }, { "HELLO zog", NULL },
+		{ "", "empty" }, { "a\nb", "control" }, { "a\rb", "control" },
+		{ "ok\r\n", "control" }, { "\x1b[2J", "control" },
+		{ "\xc3", "UTF-8" }, { "keepAlive", "command" }, { "keepalive", "command" },
+		{ "quit", "command" },
+		{ "HELLO zog/1 client=x", "numbered" },
+	};
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+		const char *why = sprog_check(table[i].text, strlen(table[i].text));
+		ck_assert_msg((why != NULL) == (table[i].why != NULL), "%s", table[i].text);
+		ck_assert(why == NULL || strstr(why, table[i].why) != NULL);
+	}
+	ck_assert_ptr_nonnull(sprog_check("a\0b", 3));
+	char longest[510];
+	memset(longest, 'x', sizeof longest);
+	ck_assert_ptr_null(sprog_check(longest, 509));
+	ck_assert_ptr_nonnull(sprog_check(longest, 510));
+}
+END_TEST
+
+START_TEST(bad_text_is_not_sent)
+{
+	struct stub x;
+	stub_start(&x, stub_good);
+	struct sprog *s = open_host(x.port, 0, 0);
+	ck_assert_int_eq(send_text(s, "a\r\nforged"), SPROG_BAD_TEXT);
+	ck_assert_str_eq(sprog_reason(s), "control character");
+	ck_assert_int_eq(sprog_submit(s, "quit", 4, NULL), SPROG_BAD_TEXT);
+	ck_assert_int_eq((int)sprog_in_flight(s), 0);
+	ck_assert_int_eq(send_text(s, "good"), SPROG_OK);
+	sprog_close(&s);
+	ck_assert_ptr_null(s);
+	stub_stop(&x);
+	ck_assert_str_eq(buf_begin(&x.text), "good\n");
+	stub_free(&x);
+}
+END_TEST
+
+START_TEST(bad_options)
+{
+	struct sprog_options o = SPROG_OPTIONS_INIT;
+	struct sprog *s;
+	char why[200];
+	o.why = why;
+	o.why_size = sizeof why;
+	o.ring_file = "/nonexistent/ring";
+	ck_assert_int_eq(sprog_open(&s, &o), SPROG_RING);
+	ck_assert_ptr_null(s);
+	ck_assert_str_eq(why, "/nonexistent/ring: No such file or directory");
+	o.host = "[::1";
+	ck_assert_int_eq(sprog_open(&s, &o), SPROG_ARGUMENT);
+	o.host = "127.0.0.1";
+	o.window = -1;
+	ck_assert_int_eq(sprog_open(&s, &o), SPROG_ARGUMENT);
+	o.window = 0;
+	o.port = 65536;
+	ck_assert_int_eq(sprog_open(&s, &o), SPROG_ARGUMENT);
+	o.port = 0;
+	o.size = 8;
+	ck_assert_int_eq(sprog_open(&s, &o), SPROG_ARGUMENT);
+	o.size = sizeof o;
+	ck_assert_int_eq(sprog_open(&s, &o), SPROG_OK);
+	ck_assert_str_eq(why, "");
+	sprog_close(&s);
+	sprog_close(&s);
+	for (int i = -1; i < 20; i++)
+		ck_assert_int_gt((int)strlen(sprog_strerror(i)), 0);
+}
+END_TEST
+
+START_TEST(replies_in_pieces)
+{
+	static const struct stub_script script[] = {
+		{ .odd = 2, .odd_reply = "error disk full\r\n", .bytewise = true } };
+	struct stub x;
+	stub_start(&x, script);
+	struct sprog *s = open_host(x.port, 0, 0);
+	ck_assert_int_eq(send_text(s, "one"), SPROG_OK);
+	ck_assert_int_eq(send_text(s, "two"), SPROG_ERROR);
+	char reason[64];
+	snprintf(reason, sizeof reason, "127.0.0.1:%u: disk full", x.port);
+	ck_assert_str_eq(sprog_reason(s), reason);
+	ck_assert_int_eq(send_text(s, "three"), SPROG_OK);
+	sprog_close(&s);
+	stub_stop(&x);
+	ck_assert_int_eq(x.connections, 1);
+	stub_free(&x);
+}
+END_TEST
+
+START_TEST(pipeline)
+{
+	enum { MANY = 100000 };
+	struct stub x;
+	stub_start(&x, stub_good);
+	struct sprog *s = open_host(x.port, 0, 3000);
+	submit_numbers(s, MANY);
+	ck_assert_int_eq(sprog_wait(s, STUB_DEADLINE_MS), SPROG_OK);
+	each_once(MANY);
+	ck_assert_int_eq(seen.count[SPROG_OK], MANY);
+	ck_assert(!seen.disorder);
+	sprog_close(&s);
+	stub_stop(&x);
+	ck_assert_int_eq(x.connections, 1);
+	char *line = buf_begin(&x.text);
+	for (long i = 1; i <= MANY; i++, line++)
+		ck_assert_int_eq(strtol(line, &line, 10), i);
+	ck_assert_str_eq(line, "");
+	stub_free(&x);
+}
+END_TEST
+
+START_TEST(window_is_kept)
+{
+	static const struct stub_script script[] = {{ .answers = -1, .then = STUB_SILENT }};
+	struct stub x;
+	stub_start(&x, script);
+	struct sprog *s = open_host(x.port, 0, 2);
+	ck_assert_int_eq(sprog_submit(s, "a", 1, NULL), SPROG_OK);
+	ck_assert_int_eq((int)sprog_room(s), 1);
+	ck_assert_int_eq(sprog_submit(s, "b", 1, NULL), SPROG_OK);
+	ck_assert_int_eq(sprog_submit(s, "c", 1, NULL), SPROG_FULL);
+	ck_assert_int_eq(sprog_wait(s, 1), SPROG_TIMEOUT);
+	ck_assert(stub_wait(&x, 0, 1));
+	sprog_close(&s);
+	ck_assert_int_eq(total(), 2);
+	stub_stop(&x);
+	stub_free(&x);
+}
+END_TEST
+
+START_TEST(from_within_the_callback)
+{
+	struct stub x;
+	stub_start(&x, stub_good);
+	struct sprog *s = open_host(x.port, 0, 1);
+	seen.again = 50;
+	ck_assert_int_eq(sprog_submit(s, "first", 5, NULL), SPROG_OK);
+	ck_assert_int_eq(sprog_wait(s, STUB_DEADLINE_MS), SPROG_OK);
+	each_once(51);
+	ck_assert_int_eq(seen.poll_inside, -1);
+	sprog_close(&s);
+	stub_stop(&x);
+	ck_assert_int_eq((int)x.lines, 51);
+	stub_free(&x);
+}
+END_TEST
+
+START_TEST(closed_in_flight)
+{
+	static const struct stub_script script[] = {{ .answers = -1, .then = STUB_SILENT }};
+	struct stub x;
+	stub_start(&x, script);
+	struct sprog *s = open_host(x.port, 0, 0);
+	submit_numbers(s, 3);
+	while (stub_count(&x) < 3)
+		ck_assert_int_eq(sprog_poll(s, 1), 0);
+	ck_assert_int_eq(sprog_submit(s, "late", 4, NULL), SPROG_OK);
+	sprog_close(&s);
+	each_once(4);
+	ck_assert_int_eq(seen.count[SPROG_UNKNOWN], 3);
+	ck_assert_int_eq(seen.count[SPROG_CANCELLED], 1);
+	buf_fini(&seen.unknown);
+	stub_stop(&x);
+	stub_free(&x);
+}
+END_TEST
+
+/* m2 by name, by name with another port, by address, in the ring's order and by chance. */
+START_TEST(who)
+{
+	struct stub x[3];
+	uint16_t ports[3];
+	for (int i = 0; i < 3; i++) {
+		stub_start(&x[i], stub_good);
+		ports[i] = x[i].port;
+	}
+	char file[64], hosts[4][40] = { "m2", "", "", "" };
+	stub_ring(file, ports, 3);
+	snprintf(hosts[1], sizeof hosts[1], "m1:%u", ports[1]);
+	snprintf(hosts[2], sizeof hosts[2], "127.0.0.1:%u", ports[1]);
+	snprintf(hosts[3], sizeof hosts[3], "localhost:%u", ports[1]);
+	struct sprog_options o = SPROG_OPTIONS_INIT;
+	o.ring_file = file;
+	for (int i = 0; i < 4; i++) {
+		o.host = hosts[i];
+		struct sprog *s = open_with(&o);
+		ck_assert_int_eq(send_text(s, hosts[i]), SPROG_OK);
+		sprog_close(&s);
+	}
+	o.host = NULL;
+	o.choice = SPROG_ROUND_ROBIN;
+	struct sprog *s = open_with(&o);
+	submit_numbers(s, 30);
+	ck_assert_int_eq(sprog_wait(s, -1), SPROG_OK);
+	sprog_close(&s);
+	o.choice = SPROG_RANDOM;
+	s = open_with(&o);
+	submit_numbers(s, 600);
+	ck_assert_int_eq(sprog_wait(s, -1), SPROG_OK);
+	sprog_close(&s);
+	for (int i = 0; i < 3; i++) {
+		stub_stop(&x[i]);
+		ck_assert_int_eq(x[i].connections, i == 1 ? 6 : 2);
+		/* By chance: 200 each, give or take nine standard deviations. */
+		ck_assert_int_ge((int)x[i].lines, 10 + 100);
+		ck_assert_int_le((int)x[i].lines, 10 + 300 + 4);
+		stub_free(&x[i]);
+	}
+	unlink(file);
+}
+END_TEST
+
+START_TEST(version_6)
+{
+	struct stub x;
+	if (!stub_start_at(&x, "::1", stub_good, 1))
+		return;         /* a machine without IPv6 */
+	char host[32];
+	snprintf(host, sizeof host, "[::1]:%u", x.port);
+	struct sprog_options o = SPROG_OPTIONS_INIT;
+	o.host = host;
+	struct sprog *s = open_with(&o);
+	ck_assert_int_eq(sprog_submit(s, "six", 3, NULL), SPROG_OK);
+	ck_assert_int_eq(sprog_wait(s, -1), SPROG_OK);
+	ck_assert_str_eq(seen.member, host);
+	sprog_close(&s);
+	stub_stop(&x);
+	stub_free(&x);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("sprog");
+	TCase *t = tcase_create("libsprog");
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t, texts);
+	tcase_add_test(t, bad_text_is_not_sent);
+	tcase_add_test(t, bad_options);
+	tcase_add_test(t, replies_in_pieces);
+	tcase_add_test(t, pipeline);
+	tcase_add_test(t, window_is_kept);
+	tcase_add_test(t, from_within_the_callback);
+	tcase_add_test(t, closed_in_flight);
+	tcase_add_test(t, who);
+	tcase_add_test(t, version_6);
+	suite_add_tcase(suite, t);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? 0 : 1;
+}
