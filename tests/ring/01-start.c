@@ -251,7 +251,7 @@ START_TEST(no_file_but_a_ring)
 	rig_make(&rig, 1, NULL);
 #ifdef SYSCONFDIR
 	if (file_exists(SYSCONFDIR "/zog/zogd.conf")) {
-		story_skip("no_file_but_a_ring", "this machine has a " SYSCONFDIR "/zog/zogd.conf");
+		story_skip("this machine has a " SYSCONFDIR "/zog/zogd.conf");
 		done();
 		return;
 	}
@@ -441,7 +441,7 @@ START_TEST(readiness_is_notified)
 	snprintf(a.sun_path, sizeof a.sun_path, "%.90s/notify", rig.folder);
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (strlen(rig.folder) > 90 || bind(fd, (struct sockaddr *)&a, sizeof a) < 0) {
-		story_skip("readiness_is_notified", "no socket in the temporary folder");
+		story_skip("no socket in the temporary folder");
 	} else {
 		snprintf(setting, sizeof setting, "NOTIFY_SOCKET=%s", a.sun_path);
 		rig.m[0].env[0] = setting;
@@ -469,7 +469,7 @@ START_TEST(listens_where_it_is_told)
 {
 	rig_make(&rig, 1, NULL);
 	if (!rig.own_addresses) {
-		story_skip("listens_where_it_is_told", "one loopback address only");
+		story_skip("one loopback address only");
 		done();
 		return;
 	}

@@ -44,7 +44,7 @@ up_without(uint64_t absent, int members, const char *conf)
 	rig_make(&rig, members, conf);
 	rig_conf(&rig, 0, "drain-timeout = 1\n");
 	if (!rig.own_addresses) {
-		story_skip("04-peer", "one loopback address only: peers cannot be told apart");
+		story_skip("one loopback address only: peers cannot be told apart");
 		rig_done(&rig);
 		return false;
 	}
@@ -176,7 +176,8 @@ START_TEST(bad_messages_and_keep_alives_stay_here)
 	struct conn c;
 	conn_client(&c, &rig, 0);
 	conn_puts(&c, "keepAlive\r\n\x01\r\n\r\ngood\r\nLF\nquit\r\n");
-	conn_expect_rest(&c, "ack\r\nerror control character\r\nerror empty line\r\nok\r\nerror no CR before LF\r\nok\r\n");
+	conn_expect_rest(&c, "ack\r\nerror control character\r\nerror empty line\r\nok\r\n"
+	    "error no CR before LF\r\nok\r\n");
 	conn_close(&c);
 	expect_at(1, "2good");
 	expect_at(2, "2good");
@@ -391,6 +392,45 @@ START_TEST(too_long_for_a_next_line)
 }
 END_TEST
 
+START_TEST(noise_from_a_member)
+{
+	if (!up(5, NULL))
+		return;
+	unsigned seed = 2012;
+	struct conn c;
+	for (int round = 0; round < 30; round++) {
+		char bytes[4096];
+		for (size_t i = 0; i < sizeof bytes; i++)
+			bytes[i] = (char)(rand_r(&seed) >> 8);
+		conn_peer(&c, &rig, 3, 0);
+		conn_put(&c, bytes, sizeof bytes);
+		conn_end(&c);
+		conn_drain(&c);
+		conn_close(&c);
+	}
+	say_from(3, "0on its other connection");
+	say_from(4, "2from another");
+	expect_at(2, "0from another");
+	done();
+}
+END_TEST
+
+START_TEST(half_a_frame_and_a_reset)
+{
+	if (!up(5, NULL))
+		return;
+	struct conn c;
+	conn_peer(&c, &rig, 4, 0);
+	conn_puts(&c, "2whole\r\n2half of a fr");
+	conn_expect(&c, "ok");
+	conn_reset(&c);
+	expect_at(2, "0whole");
+	say_from(4, "0after");
+	require(log_lines(&rig, 0) == 2, "half a frame is in access.log");
+	done();
+}
+END_TEST
+
 START_TEST(strangers_are_refused)
 {
 	if (!up(5, NULL))
@@ -559,7 +599,7 @@ END_TEST
 
 START_TEST(a_silent_peer_is_dialled_anew)
 {
-	if (!up(5, "keep-alive = 1\nreconnect-max = 0.5\n"))
+	if (!up(5, "keep-alive = 1\nreconnect-max = 0.5\npeer-timeout = 600\n"))
 		return;
 	fake[1].in.link = false;
 	conn_expect(&fake[1].in, "keepAlive");
@@ -649,6 +689,8 @@ add(Suite *s)
 	STORY_TEST(s, bad_frames);
 	STORY_TEST(s, the_wrapping_byte_is_not_counted);
 	STORY_TEST(s, too_long_for_a_next_line);
+	STORY_TEST(s, noise_from_a_member);
+	STORY_TEST(s, half_a_frame_and_a_reset);
 	STORY_TEST(s, strangers_are_refused);
 	STORY_TEST(s, nonsense_on_our_own_link);
 	STORY_TEST(s, the_next_is_absent);

@@ -40,7 +40,7 @@ run_to_the_end(struct load *l, const char *what)
 static uint64_t
 all(void)
 {
-	return ((uint64_t)1 << rig.size) - 1;
+	return ~(uint64_t)0 >> (64 - rig.size);
 }
 
 START_TEST(one_message_from_each)
@@ -58,9 +58,22 @@ START_TEST(one_message_from_each)
 }
 END_TEST
 
+/* It counts from the sender, which only an address of its own tells. */
+static bool
+old_rule_works(void)
+{
+	if (rig.own_addresses)
+		return true;
+	story_skip("one loopback address only");
+	rig_done(&rig);
+	return false;
+}
+
 START_TEST(the_old_rule)
 {
 	rig_make(&rig, 5, "forwarding = v0.2\n");
+	if (!old_rule_works())
+		return;
 	rig_start_all(&rig);
 	struct load l;
 	load_init(&l, &rig, 'a', 5, slow_count(5000));
@@ -142,6 +155,8 @@ try_size(int members, const char *conf)
 	char what[64];
 	snprintf(what, sizeof what, "ring of %d%s", members, conf != NULL ? ", v0.2" : "");
 	rig_make(&rig, members, conf);
+	if (conf != NULL && !old_rule_works())
+		return;
 	rig_start_all(&rig);
 	struct load l;
 	load_init(&l, &rig, 'a', members, 100);
@@ -158,6 +173,17 @@ START_TEST(other_sizes)
 	static const int sizes[] = { 1, 2, 3, 4, 6, 7, 13 };
 	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
 		try_size(sizes[i], NULL);
+}
+END_TEST
+
+/* 64 processes with some 130 threads each: only where that is asked for. */
+START_TEST(the_largest_ring)
+{
+	if (getenv("ZOG_TEST_BIG") == NULL) {
+		story_skip("ZOG_TEST_BIG is not set");
+		return;
+	}
+	try_size(RIG_MAX, NULL);
 }
 END_TEST
 
@@ -190,6 +216,7 @@ add(Suite *s)
 	STORY_TEST(s, one_after_another);
 	STORY_TEST(s, small_rings_by_the_old_rule);
 	STORY_TEST(s, other_sizes);
+	STORY_TEST(s, the_largest_ring);
 	STORY_TEST(s, the_old_rule);
 	STORY_TEST(s, many_connections_of_every_kind);
 	STORY_TEST(s, one_connection_then_all_five);

@@ -269,11 +269,28 @@ END_TEST
 
 /* ---- TERM ---- */
 
+/* It has had TERM and drains: who dials now is told at once that nobody is there. */
+static void
+wait_ports_closed(int member)
+{
+	struct conn c;
+	bool open;
+	int64_t until = wait_until_ms(SOON / 10);
+	do {
+		open = conn_try_client(&c, &rig, member, 1000);
+		require(open || errno == ECONNREFUSED, "connect: %s", strerror(errno));
+		conn_close(&c);
+		require(!open || wait_turn(until), "it still listens");
+	} while (open);
+	require(rig_alive(&rig, member), "its ports were open until it ended");
+}
+
 /* The queue of a stopped peer is full: TERM ends all the same, in order, whatever comes while it drains. */
 static void
 term_with_full_queues(int while_stopping)
 {
-	up(5, "drain-timeout = 1\npeer-timeout = 60\n");
+	up(5, while_stopping != 0 ? "drain-timeout = 4\npeer-timeout = 60\n" :
+	    "drain-timeout = 1\npeer-timeout = 60\n");
 	rig_pause(&rig, 1);
 	struct load l;
 	load_init(&l, &rig, 'a', 1, 40000);
@@ -285,11 +302,10 @@ term_with_full_queues(int while_stopping)
 	rig_expect_exit(&rig, 0);
 	rig_signal(&rig, 0, SIGTERM);
 	if (while_stopping != 0) {
-		struct conn c;
-		wait_for(!conn_try_client(&c, &rig, 0, 1000) || (conn_close(&c), false), SOON, "it still listens");
+		wait_ports_closed(0);
 		rig_signal(&rig, 0, while_stopping);
 	}
-	int code = rig_wait_exit(&rig, 0, 5000);
+	int code = rig_wait_exit(&rig, 0, 9000);
 	require(code == 0, "%s %d after TERM", code < 0 ? "signal" : "exit code", abs(code));
 	printf("TERM with a full queue: ended after %lld ms\n", (long long)(clock_mono_ms() - began));
 	/* What it had settled is with those who were there to take it. */
@@ -316,6 +332,32 @@ END_TEST
 START_TEST(hup_while_stopping)
 {
 	term_with_full_queues(SIGHUP);
+}
+END_TEST
+
+/* There is time, and the peer comes back: it gets all that waited for it. */
+START_TEST(term_waits_for_a_slow_peer)
+{
+	up(3, "drain-timeout = 600\npeer-timeout = 60\n");
+	rig_pause(&rig, 1);
+	struct load l;
+	load_init(&l, &rig, 'a', 1, 12000);
+	l.least = l.most = 500;
+	l.window = 1000;
+	load_connect(&l, 0, 0);
+	load_run(&l);
+	rig_expect_exit(&rig, 0);
+	rig_signal(&rig, 0, SIGTERM);
+	wait_ports_closed(0);
+	rig_resume(&rig, 1);
+	/* The longer it slept, the longer TCP waits before it tries again. */
+	int code = rig_wait_exit(&rig, 0, 3 * SOON);
+	require(code == 0, "%s %d after TERM", code < 0 ? "signal" : "exit code", abs(code));
+	load_wait_logged(&l, 1 << 1 | 1 << 2);
+	rig_stop_all(&rig);
+	load_require_once(&l, 7, "TERM with a slow peer");
+	load_fini(&l);
+	done();
 }
 END_TEST
 
@@ -404,6 +446,7 @@ add(Suite *s)
 	STORY_TEST(s, term_with_idle_and_half_clients);
 	STORY_TEST(s, term_under_load_keeps_what_it_settled);
 	STORY_TEST(s, term_with_a_full_queue);
+	STORY_TEST(s, term_waits_for_a_slow_peer);
 	STORY_TEST(s, term_twice);
 	STORY_TEST(s, hup_while_stopping);
 	STORY_TEST(s, hup_under_load_loses_no_line);

@@ -248,7 +248,7 @@ START_TEST(too_many_of_one_address)
 {
 	up("max-clients-per-address = 2\n");
 	if (!rig.own_addresses) {
-		story_skip("too_many_of_one_address", "one loopback address only");
+		story_skip("one loopback address only");
 		done();
 		return;
 	}
@@ -274,7 +274,7 @@ START_TEST(not_allowed)
 {
 	rig_make(&rig, 1, NULL);
 	if (!rig.own_addresses) {
-		story_skip("not_allowed", "one loopback address only");
+		story_skip("one loopback address only");
 		done();
 		return;
 	}
@@ -316,7 +316,7 @@ START_TEST(a_thousand)
 	const char *text = getenv("ZOG_LOAD_SECONDS");
 	int seconds = text != NULL && atoi(text) > 0 ? atoi(text) : 5;
 	if (!enough_files(CLIENTS + 100)) {
-		story_skip("a_thousand", "not enough file descriptors allowed");
+		story_skip("not enough file descriptors allowed");
 		return;
 	}
 	rig_make(&rig, 5, "peer-timeout = 120\n");

@@ -72,9 +72,9 @@ story_case(Suite *suite, const char *name)
 }
 
 void
-story_skip(const char *test, const char *why)
+story_skip(const char *why)
 {
-	printf("skipped: %s: %s\n", test, why);
+	printf("skipped: %s: %s\n", tcase_name(), why);
 	fflush(stdout);
 }
 

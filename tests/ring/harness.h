@@ -12,7 +12,8 @@
  * tails of all logs, kills what runs, keeps the folder, and ends the test. One thread only.
  *
  * Environment: ZOGD (the program), TMPDIR, ZOG_TEST_SLOW, ZOG_TEST_WRAP (words put before zogd,
- * valgrind for example), ZOG_TEST_ONE_ADDRESS (as on systems with 127.0.0.1 only). */
+ * valgrind for example), ZOG_TEST_ONE_ADDRESS (as on systems with 127.0.0.1 only), ZOG_TEST_BIG (a ring
+ * of 64 too), ZOG_LOAD_SECONDS (how long the thousand clients go on, 5), KEEP (folders stay). */
 #ifndef ZOG_TESTS_HARNESS_H
 #define ZOG_TESTS_HARNESS_H
 
@@ -34,8 +35,8 @@ int    story_main(const char *name, story_add *);
 TCase *story_case(Suite *, const char *name);
 /* In a story_add. A test is a case of its own, so that CK_RUN_CASE=name runs it alone. */
 #define STORY_TEST(suite, test) tcase_add_test(story_case(suite, #test), test)
-/* Says so by name; the test then returns. */
-void   story_skip(const char *test, const char *why);
+/* Says so with the test's name; the test then returns. */
+void   story_skip(const char *why);
 
 /* ---- failing and waiting ---- */
 
@@ -120,6 +121,7 @@ void rig_stop_all(struct ring_rig *);
 int  rig_wait_exit(struct ring_rig *, int member, int64_t ms);  /* exit code, or minus the signal */
 void rig_expect_exit(struct ring_rig *, int member);    /* it may end by itself now: rig_wait_exit judges */
 bool rig_running(struct ring_rig *, int member);
+bool rig_alive(struct ring_rig *, int member);          /* the process has not ended yet, asked for or not */
 
 /* Every link between running members has been reported up since either end was started. */
 void rig_wait_links(struct ring_rig *);
@@ -162,7 +164,7 @@ bool   log_error_has(struct ring_rig *, int member, const char *text);
 void   log_wait_error(struct ring_rig *, int member, const char *text);
 /* In access.log of each member of mask (bit i: member i) or of all that run (0): the text, once. */
 void   log_wait_once(struct ring_rig *, uint64_t mask, const char *text);
-int    log_count_text(struct ring_rig *, int member, const char *text);         /* lines with just this text */
+int    log_count_text(struct ring_rig *, int member, const char *text); /* lines with just this text */
 
 /* DATE NAME:SEQ TEXT; false: not of that form. line has no LF. */
 struct log_line {

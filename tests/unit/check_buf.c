@@ -145,6 +145,21 @@ START_TEST(printf_appends)
 }
 END_TEST
 
+/* Up to the last byte of what was allocated, the NUL of vsnprintf with it. */
+START_TEST(printf_of_each_length)
+{
+	char word[600];
+	memset(word, 'w', sizeof word);
+	for (int n = 0; n < 600; n++) {
+		struct buf b = BUF_INIT;
+		ck_assert(buf_printf(&b, "%.*s", n, word));
+		unit_assert_bytes(&b, word, (size_t)n);
+		ck_assert_uint_lt(b.len, b.size);
+		buf_fini(&b);
+	}
+}
+END_TEST
+
 /* Random work on a buffer, and the same on a plain array. */
 START_TEST(like_an_array)
 {
@@ -226,6 +241,7 @@ add(Suite *s)
 	UNIT_TEST(s, clear_keeps_the_memory);
 	UNIT_TEST(s, shrink_only_when_empty_and_large);
 	UNIT_TEST(s, printf_appends);
+	UNIT_TEST(s, printf_of_each_length);
 	UNIT_TEST(s, like_an_array);
 	UNIT_ABORTS(s, added_without_room);
 	UNIT_ABORTS(s, eaten_more_than_there_is);

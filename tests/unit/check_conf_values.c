@@ -2,6 +2,8 @@
  * check_conf_values.c - each key by itself: what it takes and refuses, its default, its field. */
 #include "daemon/conf.h"
 
+#include <sched.h>
+
 #include "conf_rig.h"
 #include "unit.h"
 
@@ -298,6 +300,25 @@ START_TEST(default_member)
 }
 END_TEST
 
+/* Of a long host name the first part. In a place of its own, where we may name the host. */
+START_TEST(default_member_of_a_long_name)
+{
+	if (!unit_forks() || unshare(CLONE_NEWUTS) < 0 || sethostname("lg.example.org", 14) < 0) {
+		printf("the host cannot be named here: not tested\n");
+		return;
+	}
+	begin();
+	load("ring = ring\n");
+	assert_errors("");
+	ck_assert_str_eq(t.conf.member, "lg");
+	ck_assert_int_eq(t.conf.self, 2);
+	ck_assert_int_eq(sethostname("sm.example.org", 14), 0);
+	load("ring = ring\n");
+	assert_errors("$R: member 'sm' is not in the ring (set member = NAME)\n");
+	end();
+}
+END_TEST
+
 /* Each key sets its own field and no other. */
 START_TEST(each_key_its_field)
 {
@@ -360,6 +381,7 @@ add(Suite *s)
 	UNIT_TEST(s, defaults);
 	UNIT_TEST(s, default_ring);
 	UNIT_TEST(s, default_member);
+	UNIT_TEST(s, default_member_of_a_long_name);
 	UNIT_TEST(s, each_key_its_field);
 }
 

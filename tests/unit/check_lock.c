@@ -119,6 +119,17 @@ START_TEST(released_out_of_order)
 }
 END_TEST
 
+/* Nothing but its own note tells: the thread was its owner, and the rank is right. */
+START_TEST(released_twice_beside_one_of_its_rank)
+{
+	init_two(1, 1);
+	lock_acquire(&one);
+	lock_release(&one);
+	lock_acquire(&two);
+	lock_release(&one);
+}
+END_TEST
+
 START_TEST(not_held)
 {
 	init_two(1, 2);
@@ -159,6 +170,15 @@ release_one(void *arg)
 }
 
 static void *
+release_one_for_two(void *arg)
+{
+	(void)arg;
+	lock_acquire(&two);
+	lock_release(&one);
+	return NULL;
+}
+
+static void *
 assert_one(void *arg)
 {
 	(void)arg;
@@ -170,7 +190,7 @@ static void
 by_another_thread(void *(*what)(void *))
 {
 	pthread_t t;
-	init_two(1, 2);
+	init_two(1, 1);
 	lock_acquire(&one);
 	if (pthread_create(&t, NULL, what, NULL) == 0)
 		pthread_join(t, NULL);
@@ -179,6 +199,12 @@ by_another_thread(void *(*what)(void *))
 START_TEST(released_by_another_thread)
 {
 	by_another_thread(release_one);
+}
+END_TEST
+
+START_TEST(released_by_another_thread_that_holds_one)
+{
+	by_another_thread(release_one_for_two);
 }
 END_TEST
 
@@ -344,11 +370,13 @@ add(Suite *s)
 	UNIT_ABORTS(s, released_without_holding);
 	UNIT_ABORTS(s, released_twice);
 	UNIT_ABORTS(s, released_out_of_order);
+	UNIT_ABORTS(s, released_twice_beside_one_of_its_rank);
 	UNIT_ABORTS(s, not_held);
 	UNIT_ABORTS(s, no_longer_held);
 	UNIT_ABORTS(s, wait_without_holding);
 	UNIT_ABORTS(s, rank_of_zero);
 	UNIT_ABORTS(s, released_by_another_thread);
+	UNIT_ABORTS(s, released_by_another_thread_that_holds_one);
 	UNIT_ABORTS(s, held_by_another_thread);
 	UNIT_TEST(s, one_at_a_time);
 	UNIT_TEST(s, waiting);

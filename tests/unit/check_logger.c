@@ -311,6 +311,41 @@ START_TEST(room_bounds_memory)
 }
 END_TEST
 
+static void *
+wait_for_room(void *early)
+{
+	logger_wait_room(t.logger);
+	pthread_mutex_lock(&t.lock);
+	*(bool *)early = t.gate_closed;
+	pthread_mutex_unlock(&t.lock);
+	return NULL;
+}
+
+/* All that wait go on when there is room, though none of them makes another one go on. */
+START_TEST(room_for_all_who_wait)
+{
+	struct entry e[2];
+	pthread_t thread[THREADS];
+	bool early[THREADS] = { false };
+	begin_with((struct logger_options){ .limit_bytes = 10 });
+	gate(true);
+	put_text(&e[0], 1, "more than ten bytes");
+	put_text(&e[1], 2, "and more of them");
+	start();
+	for (int i = 0; i < THREADS; i++)
+		ck_assert_int_eq(pthread_create(&thread[i], NULL, wait_for_room, &early[i]), 0);
+	/* Time to begin waiting; who comes late need not wait. */
+	for (int64_t until = clock_mono_ms() + 50; clock_mono_ms() < until;)
+		usleep(500);
+	gate(false);
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(thread[i], NULL);
+		ck_assert(!early[i]);
+	}
+	stop_and_end();
+}
+END_TEST
+
 /* Who does not ask for room is not held up. */
 START_TEST(put_does_not_wait)
 {
@@ -484,6 +519,7 @@ add(Suite *s)
 	UNIT_TEST(s, one_order_for_all);
 	UNIT_TEST(s, each_thread_its_order);
 	UNIT_TEST(s, room_bounds_memory);
+	UNIT_TEST(s, room_for_all_who_wait);
 	UNIT_TEST(s, put_does_not_wait);
 	UNIT_TEST(s, full_disk);
 	UNIT_TEST(s, told_what_is_so);

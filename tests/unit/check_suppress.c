@@ -194,6 +194,30 @@ START_TEST(two_in_one_place)
 }
 END_TEST
 
+/* Two kinds of one sender that meet there are two all the same. */
+START_TEST(two_kinds_in_one_place)
+{
+	char other[16] = "";
+	begin(1);
+	allows("a", "first", 0);
+	int mine = place("a");
+	for (int i = 0; i < 100000; i++) {
+		struct suppress saved = s;
+		snprintf(other, sizeof other, "o%d", i);
+		allows("a", other, 0);
+		bool here = strcmp(s.place[mine].what, "first") != 0;
+		s = saved;
+		if (here)
+			break;
+	}
+	buf_clear(&told);
+	ck_assert(!allows("a", "first", 1));
+	ck_assert(allows("a", other, 2));
+	assert_told("a/first:1 ");
+	buf_fini(&told);
+}
+END_TEST
+
 /* Names that do not fit are cut, and the same one is still the same one. */
 START_TEST(long_names)
 {
@@ -257,6 +281,7 @@ add(Suite *suite)
 	UNIT_TEST(suite, flush_all);
 	UNIT_TEST(suite, all_together);
 	UNIT_TEST(suite, two_in_one_place);
+	UNIT_TEST(suite, two_kinds_in_one_place);
 	UNIT_TEST(suite, long_names);
 	UNIT_TEST(suite, nothing_is_forgotten);
 }
