@@ -2,30 +2,74 @@
 #include "wire/frame.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crc32c.h"
+
+/* Which words a byte may stand in: a name has no '.', a kind no capitals. */
+enum { IN_KIND = 1, IN_NAME = 2, IN_CLIENT = 4 };
+static const unsigned char classes[256] = {
+	['0' ... '9'] = IN_KIND | IN_NAME | IN_CLIENT,
+	['a' ... 'z'] = IN_KIND | IN_NAME | IN_CLIENT,
+	['A' ... 'Z'] = IN_NAME | IN_CLIENT,
+	['-'] = IN_KIND | IN_NAME | IN_CLIENT,
+	['_'] = IN_NAME | IN_CLIENT,
+	['.'] = IN_CLIENT,
+};
+
 struct frame *
-frame_new(const char *origin, size_t room)
+frame_new(const char *kind, const char *origin, size_t room)
 {
-	struct frame *f = malloc(sizeof *f + room);
+	struct frame *f = malloc(sizeof *f + FRAME_HEAD_MAX + room);
 	if (f == NULL)
 		return NULL;
 	memset(f, 0, sizeof *f);
 	atomic_init(&f->refs, 1);
-	assert(strlen(origin) <= FRAME_NAME);
-	strcpy(f->origin, origin);
+	assert(strlen(origin) <= FRAME_NAME && strlen(kind) <= FRAME_KIND);
+	strcpy(f->h.kind, kind);
+	strcpy(f->h.origin, origin);
+	strcpy(f->h.client, "-");
+	f->body = f->store + FRAME_HEAD_MAX;
 	return f;
 }
 
 void
 frame_add(struct frame *f, const char *text, size_t len)
 {
-	memcpy(f->body + f->size, text, len);
-	f->body[f->size + len] = '\r';
-	f->body[f->size + len + 1] = '\n';
-	f->size += len + 2;
-	f->count++;
+	char *p = f->body + f->h.bytes;
+	memcpy(p, text, len);
+	p[len] = '\r';
+	p[len + 1] = '\n';
+	f->h.bytes += (uint32_t)len + 2;
+	f->h.count++;
+}
+
+/* The CRC counts from KIND to the blank before its own digits, and the body. */
+static uint32_t
+crc_of(const char *record, size_t head_size, const char *body, size_t bytes)
+{
+	size_t tail = 8 + 2;            /* the digits and CR LF */
+	return crc32c(crc32c(0, record + 2, head_size - 2 - tail), body, bytes);
+}
+
+void
+frame_seal(struct frame *f)
+{
+	char head[FRAME_HEAD_MAX];
+	struct frame_head *h = &f->h;
+	assert(f->record == NULL && h->count > 0 && h->bytes <= FRAME_BODY_MAX);
+	int n = snprintf(head, sizeof head, "0 %s %s %llu %llu %u %u %lld %s %llu ", h->kind, h->origin,
+	    (unsigned long long)h->epoch, (unsigned long long)h->seq, h->count, h->bytes, (long long)h->time_ms,
+	    h->client, (unsigned long long)h->n);
+	assert(n > 0 && n + 10 < FRAME_HEAD_MAX);
+	f->head_size = (size_t)n + 10;
+	f->record = f->body - f->head_size;
+	memcpy(f->record, head, (size_t)n);
+	h->crc = crc_of(f->record, f->head_size, f->body, h->bytes);
+	snprintf(head, sizeof head, "%08x\r\n", h->crc);
+	memcpy(f->record + n, head, 10);
 }
 
 struct frame *
@@ -41,4 +85,187 @@ frame_drop(struct frame **f)
 	if (*f != NULL && atomic_fetch_sub_explicit(&(*f)->refs, 1, memory_order_acq_rel) == 1)
 		free(*f);
 	*f = NULL;
+}
+
+/* ---- reading ---- */
+
+/* To read a journal of small frames at the start is, more than anything else, to do this: hence the table and the single
+ * pass over each field. It ends in a blank, the last one in the CR; the caller has seen that the line has one. */
+
+static const char *
+read_word(const char *p, char ends, char *out, size_t max, unsigned char in)
+{
+	size_t n = 0;
+	for (; (classes[(unsigned char)p[n]] & in) != 0; n++) {
+		if (n == max)
+			return NULL;
+		out[n] = p[n];
+	}
+	out[n] = '\0';
+	return n != 0 && p[n] == ends ? p + n + 1 : NULL;
+}
+
+/* Decimal, no sign, no leading zero, at most most. */
+static const char *
+read_number(const char *p, char ends, uint64_t most, uint64_t *out)
+{
+	const char *begin = p;
+	uint64_t v = 0;
+	/* 19 digits cannot overflow. */
+	for (; *p >= '0' && *p <= '9'; p++) {
+		if (p - begin == 19)
+			return NULL;
+		v = v * 10 + (uint64_t)(*p - '0');
+	}
+	*out = v;
+	return p == begin || *p != ends || (*begin == '0' && p - begin > 1) || v > most ? NULL : p + 1;
+}
+
+static const char *
+read_crc(const char *p, char ends, uint32_t *out)
+{
+	uint32_t v = 0;
+	for (int i = 0; i < 8; i++, p++) {
+		if (*p >= '0' && *p <= '9')
+			v = v << 4 | (uint32_t)(*p - '0');
+		else if (*p >= 'a' && *p <= 'f')
+			v = v << 4 | (uint32_t)(*p - 'a' + 10);
+		else
+			return NULL;
+	}
+	*out = v;
+	return *p == ends ? p + 1 : NULL;
+}
+
+static const char *
+check_sense(const struct frame_head *h)
+{
+	if (h->count == 0 || h->bytes < h->count * UINT64_C(3))
+		return "frame without lines";
+	/* The last line's number counts, not the one behind it. */
+	if (h->seq > FRAME_NUMBER_MAX - (h->count - 1) || h->n > FRAME_NUMBER_MAX - (h->count - 1))
+		return "frame numbers out of range";
+	if ((h->epoch == 0) != (h->seq == 0))
+		return "frame with half a stream";
+	if ((h->n == 0) != (strcmp(h->client, "-") == 0))
+		return "frame with half a client";
+	return NULL;
+}
+
+enum frame_is
+frame_read_head(const char *p, size_t n, struct frame_head *h, size_t *head_size, char *wrap, const char **why)
+{
+	const char *lf = memchr(p, '\n', n < FRAME_HEAD_MAX ? n : FRAME_HEAD_MAX);
+	*why = "frame header too long";
+	if (lf == NULL)
+		return n < FRAME_HEAD_MAX ? FRAME_MORE : FRAME_BAD;
+	*why = "bad frame header";
+	if (lf - p < 4 || lf[-1] != '\r' || p[0] < '0' || p[0] > '2' || p[1] != ' ')
+		return FRAME_BAD;
+	uint64_t count = 0, bytes = 0, time = 0;
+	const char *q = p + 2;
+	if ((q = read_word(q, ' ', h->kind, FRAME_KIND, IN_KIND)) == NULL ||
+	    (q = read_word(q, ' ', h->origin, FRAME_NAME, IN_NAME)) == NULL ||
+	    (q = read_number(q, ' ', FRAME_NUMBER_MAX, &h->epoch)) == NULL ||
+	    (q = read_number(q, ' ', FRAME_NUMBER_MAX, &h->seq)) == NULL ||
+	    (q = read_number(q, ' ', FRAME_BODY_MAX, &count)) == NULL ||
+	    (q = read_number(q, ' ', FRAME_BODY_MAX, &bytes)) == NULL ||
+	    (q = read_number(q, ' ', FRAME_NUMBER_MAX, &time)) == NULL ||
+	    (q = read_word(q, ' ', h->client, FRAME_CLIENT, IN_CLIENT)) == NULL ||
+	    (q = read_number(q, ' ', FRAME_NUMBER_MAX, &h->n)) == NULL ||
+	    (q = read_crc(q, '\r', &h->crc)) == NULL || q != lf)
+		return FRAME_BAD;
+	h->count = (uint32_t)count;
+	h->bytes = (uint32_t)bytes;
+	h->time_ms = (int64_t)time;
+	*head_size = (size_t)(lf - p) + 1;
+	if (wrap != NULL)
+		*wrap = p[0];
+	*why = check_sense(h);
+	return *why == NULL ? FRAME_GOOD : FRAME_BAD;
+}
+
+bool
+frame_check_crc(const struct frame_head *h, const char *record, size_t head_size)
+{
+	return crc_of(record, head_size, record + head_size, h->bytes) == h->crc;
+}
+
+bool
+frame_check_lines(const struct frame_head *h, const char *body)
+{
+	const char *p = body, *end = body + h->bytes;
+	uint32_t lines = 0;
+	for (; p < end; lines++) {
+		const char *lf = memchr(p, '\n', (size_t)(end - p));
+		if (lf == NULL || lf - p < 2 || memchr(p, '\r', (size_t)(lf - p)) != lf - 1)
+			return false;
+		p = lf + 1;
+	}
+	return lines == h->count;
+}
+
+enum frame_is
+frame_read(const char *p, size_t n, struct frame **out, size_t *size, char *wrap, const char **why)
+{
+	struct frame_head h;
+	size_t head_size;
+	*size = 1;
+	enum frame_is is = frame_read_head(p, n, &h, &head_size, wrap, why);
+	if (is != FRAME_GOOD)
+		return is;
+	*size = head_size + h.bytes;
+	if (n < *size)
+		return FRAME_MORE;
+	*why = "frame CRC";
+	if (!frame_check_crc(&h, p, head_size))
+		return FRAME_BAD;
+	*why = "frame lines";
+	if (!frame_check_lines(&h, p + head_size))
+		return FRAME_BAD;
+	*why = "out of memory";
+	struct frame *f = frame_new(h.kind, h.origin, h.bytes);
+	if (f == NULL)
+		return FRAME_BAD;
+	f->h = h;
+	f->head_size = head_size;
+	f->record = f->body - head_size;
+	memcpy(f->record, p, *size);
+	f->record[0] = '0';
+	*out = f;
+	*why = NULL;
+	return FRAME_GOOD;
+}
+
+struct frame *
+frame_cut(const struct frame *f, uint64_t from, uint64_t to)
+{
+	assert(from >= f->h.seq && to < f->h.seq + f->h.count && from <= to);
+	struct frame *cut = frame_new(f->h.kind, f->h.origin, f->h.bytes);
+	if (cut == NULL)
+		return NULL;
+	const char *p = f->body, *end = p + f->h.bytes;
+	for (uint64_t seq = f->h.seq; seq <= to; seq++) {
+		const char *lf = memchr(p, '\n', (size_t)(end - p));
+		assert(lf != NULL);
+		if (seq >= from)
+			frame_add(cut, p, (size_t)(lf - p) - 1);
+		p = lf + 1;
+	}
+	cut->h.epoch = f->h.epoch;
+	cut->h.seq = from;
+	cut->h.time_ms = f->h.time_ms;
+	strcpy(cut->h.client, f->h.client);
+	cut->h.n = f->h.n != 0 ? f->h.n + (from - f->h.seq) : 0;
+	frame_seal(cut);
+	return cut;
+}
+
+bool
+frame_client_ok(const char *token)
+{
+	size_t n = 0;
+	while (n <= FRAME_CLIENT && (classes[(unsigned char)token[n]] & IN_CLIENT) != 0)
+		n++;
+	return n >= 1 && n <= FRAME_CLIENT && token[n] == '\0' && strcmp(token, "-") != 0;
 }

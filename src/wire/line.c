@@ -90,7 +90,7 @@ line_check(const char *text, size_t len)
 }
 
 enum line_is
-line_next(const char *p, size_t n, size_t prefix, struct line *l)
+line_find(const char *p, size_t n, struct line *l)
 {
 	size_t search = n < LINE_MAX_SEARCH + 1 ? n : LINE_MAX_SEARCH + 1;
 	const char *lf = search != 0 ? memchr(p, '\n', search) : NULL;
@@ -103,10 +103,23 @@ line_next(const char *p, size_t n, size_t prefix, struct line *l)
 	bool cr = len != 0 && p[len - 1] == '\r';
 	l->size = len + 1;
 	l->len = len - (cr ? 1 : 0);
+	l->reason = cr ? NULL : line_reason_no_cr;
+	return cr ? LINE_GOOD : LINE_BAD;
+}
+
+enum line_is
+line_next(const char *p, size_t n, size_t prefix, struct line *l)
+{
+	enum line_is is = line_find(p, n, l);
+	if (is == LINE_MORE || is == LINE_NEVER)
+		return is;
 	size_t skipped = prefix < l->len ? prefix : l->len;
 	l->text += skipped;
 	l->len -= skipped;
 	/* Too long is said before anything about the bytes: which byte came first is chance. */
-	l->reason = l->len > LINE_MAX_TEXT ? line_reason_long : !cr ? line_reason_no_cr : line_check(l->text, l->len);
+	if (l->len > LINE_MAX_TEXT)
+		l->reason = line_reason_long;
+	else if (l->reason == NULL)
+		l->reason = line_check(l->text, l->len);
 	return l->reason == NULL ? LINE_GOOD : LINE_BAD;
 }

@@ -25,6 +25,10 @@ struct line {
 	const char *reason;     /* static text; NULL for a good one */
 };
 
+/* The first line of p[0 .. n), whatever it holds: text and len are all before its line end; reason is set if that is no CR LF.
+ * LINE_GOOD, LINE_BAD (no CR), LINE_MORE or LINE_NEVER. */
+enum line_is line_find(const char *p, size_t n, struct line *);
+
 /* The first line of p[0 .. n), whose first prefix bytes (a wrapping byte: 1) do not count as text. */
 enum line_is line_next(const char *p, size_t n, size_t prefix, struct line *);
 
