@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crc32c.h"
 #include "base/escape.h"
 #include "base/text.h"
 
@@ -26,6 +27,15 @@ ring_find(const struct ring *r, const char *name)
 		if (strcmp(r->member[i].name, name) == 0)
 			return i;
 	return -1;
+}
+
+uint32_t
+ring_hash(const struct ring *r)
+{
+	uint32_t h = 0;
+	for (int i = 0; i < r->size; i++)
+		h = crc32c(h, r->member[i].name, strlen(r->member[i].name) + 1);
+	return h;
 }
 
 int

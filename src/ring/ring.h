@@ -34,6 +34,7 @@ bool ring_parse(struct ring *, const char *file, const char *text, struct buf *e
 
 int  ring_find(const struct ring *, const char *name);  /* its place, -1: not in the ring */
 int  ring_at(int size, int place, int k);               /* who stands at +k of place, counted round */
+uint32_t ring_hash(const struct ring *);                /* of the names in order: members that agree have the same */
 bool ring_name_ok(const char *name);                    /* a letter, then up to 15 of A-Za-z0-9_- */
 
 #endif
