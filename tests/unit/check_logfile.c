@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * A full disk is played by a limit on the size of files: a write that passes it comes back short first. */
-#include "daemon/logfile.h"
+#include "store/logfile.h"
 
 #include <sys/mman.h>
 #include <sys/socket.h>
