@@ -18,7 +18,7 @@ struct acceptor *acceptor_open(const struct addr *);
 void             acceptor_addr(const struct acceptor *, struct addr *); /* with the port that the kernel chose */
 int              acceptor_start(struct acceptor *, struct server *, struct logger *, struct sessions *,
                      acceptor_arrived *);                               /* -1 with errno */
-void             acceptor_stop(struct acceptor *);                      /* joins; the port stays bound until the free */
+void             acceptor_stop(struct acceptor *);                      /* joins; acceptor_free closes the port */
 void             acceptor_free(struct acceptor **);
 
 #endif

@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * client.c - what the lines of a client mean (doc/protocol, section 2). Entered by the threads of client sessions. */
+ * client.c - what the lines of a client mean (doc/protocol, sections 2 and 4). Entered by the threads of client sessions. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "daemon/server.h"
 #include "daemon/session.h"
+#include "daemon/words.h"
+
+static const struct session_kind numbered_kind;
 
 static bool
 is(const struct line *l, const char *word)
@@ -11,32 +18,204 @@ is(const struct line *l, const char *word)
 	return l->len == strlen(word) && memcmp(l->text, word, l->len) == 0;
 }
 
-static void
-client_line(struct session *s, const char *p, const struct line *l)
+/* keepAlive and quit, in both forms. */
+static bool
+is_command(struct session *s, const struct line *l)
 {
-	(void)p;
 	if (is(l, "keepAlive") || is(l, "keepalive")) {
 		session_reply(s, "ack");
 	} else if (is(l, "quit")) {
 		session_reply(s, "ok");
 		session_close(s);
-	} else if (session_add(s, s->view->conf.member, l->text, l->len)) {
-		stats_add(&s->server->stats.from_clients, 1);
+	} else {
+		return false;
 	}
+	return true;
+}
+
+static int64_t
+client_patience(const struct session *s)
+{
+	return s->view->conf.client_idle_ms;
+}
+
+/* Sends the batch off, if there is one. */
+static void
+send_batch(struct session *s, enum session_answer answer)
+{
+	struct job *job = session_take(s, answer);
+	if (job == NULL)
+		return;
+	job->what = JOB_OWN;
+	job->own.frame = job->frame;
+	job->frame = NULL;
+	job->own.entry.level = conf_level(s->level, s->view->conf.ring.size);
+	server_accept(s->server, s->view, job);
+}
+
+/* ---- the plain form ---- */
+
+/* HELLO zog/1 client=TOKEN [ack=LEVEL]; a version that we do not know is answered with the one we do. */
+static void
+hello(struct session *s, const struct line *l)
+{
+	char token[WORDS_VALUE], ack[WORDS_VALUE], text[200];
+	const char *bad = NULL;
+	snprintf(ack, sizeof ack, "%s", s->view->conf.ack);
+	words_value(l->text, l->len, "ack", ack);
+	if (!words_value(l->text, l->len, "client", token) || !frame_client_ok(token))
+		bad = "bad client token";
+	else if (!conf_ack(ack, &s->level) || s->level > s->view->conf.ring.size)
+		bad = "bad ack level";
+	if (bad != NULL) {
+		session_bad(s, bad, l->text, l->size);
+		session_close(s);
+		return;
+	}
+	strcpy(s->client, token);
+	if (!session_ask(s, JOB_CLIENT, token, &s->known_n))
+		return;
+	snprintf(text, sizeof text, "OK zog/1 member=%s ack=%s last=%" PRIu64, s->view->conf.member, ack, s->known_n);
+	session_reply(s, text);
+	s->kind = &numbered_kind;
+}
+
+static void
+client_line(struct session *s, const char *p, const struct line *l)
+{
+	static const char hello_word[] = "HELLO zog/";
+	(void)p;
+	if (is_command(s, l))
+		return;
+	if (!s->spoken && l->len >= sizeof hello_word - 1 && memcmp(l->text, hello_word, sizeof hello_word - 1) == 0)
+		hello(s, l);
+	else if (session_add(s, "data", s->view->conf.member, l->text, l->len))
+		stats_add(&s->server->stats.from_clients, 1);
+	s->spoken = true;
+}
+
+static void
+client_input(struct session *s)
+{
+	session_lines(s, 0, client_line);
+}
+
+static void
+client_turn(struct session *s)
+{
+	if (s->client[0] == '\0')
+		conf_ack(s->view->conf.ack, &s->level);
 }
 
 static void
 client_flush(struct session *s)
 {
-	struct job *job = session_take(s);
-	if (job != NULL)
-		server_accept(s->server, s->view, job);
+	send_batch(s, ANSWER_OKS);
 }
 
-static int64_t
-client_idle_ms(const struct view *v)
+const struct session_kind client_kind = { client_input, client_turn, client_flush, client_patience };
+
+/* ---- the numbered form: N TEXT ---- */
+
+static void
+numbered_flush(struct session *s)
 {
-	return v->conf.client_idle_ms;
+	send_batch(s, ANSWER_NUMBER);
 }
 
-const struct session_kind client_kind = { 0, NULL, client_line, client_flush, client_idle_ms };
+/* The number before the text; text and len are then what is behind its blank. false: there is none. */
+static bool
+cut_number(struct line *l, uint64_t *n)
+{
+	const char *blank = memchr(l->text, ' ', l->len);
+	char digits[24];
+	int64_t v;
+	size_t len = blank != NULL ? (size_t)(blank - l->text) : 0;
+	if (len == 0 || len >= sizeof digits || l->text[0] == '0')
+		return false;
+	memcpy(digits, l->text, len);
+	digits[len] = '\0';
+	if (!text_int(digits, 1, INT64_MAX, &v))
+		return false;
+	*n = (uint64_t)v;
+	l->text += len + 1;
+	l->len -= len + 1;
+	return true;
+}
+
+static void
+bad_number(struct session *s, uint64_t n, const char *reason, const char *bytes, size_t size)
+{
+	char text[128];
+	logger_bad(s->server->logger, &s->addr, reason, bytes, size);
+	snprintf(text, sizeof text, "error %" PRIu64 " %s", n, reason);
+	session_reply(s, text);
+}
+
+/* Whether this member knows the number as that of another text. Only of those that were used before this connection, so that
+ * what is new costs nothing. */
+static bool
+is_other(struct session *s, uint64_t n, const struct line *l)
+{
+	char text[FRAME_CLIENT + 24 + LINE_MAX_TEXT + 4];
+	uint64_t other = 0;
+	if (n > s->known_n)
+		return false;
+	snprintf(text, sizeof text, "%s %" PRIu64 " %.*s", s->client, n, (int)l->len, l->text);
+	return session_ask(s, JOB_OTHER, text, &other) && other != 0;
+}
+
+static void
+numbered_line(struct session *s, const char *p, struct line *l)
+{
+	uint64_t n;
+	const char *reason = l->reason;
+	if (reason == NULL && is_command(s, l))
+		return;
+	if (!cut_number(l, &n)) {
+		session_bad(s, reason != NULL ? reason : "no number", p, l->size);
+		return;
+	}
+	if (l->len > LINE_MAX_TEXT)
+		reason = line_reason_long;
+	else if (reason == NULL)
+		reason = line_check(l->text, l->len);
+	if (reason == NULL && n <= s->last_n)
+		reason = "number does not grow";
+	if (reason == NULL && is_other(s, n, l))
+		reason = "number used for another text";
+	if (reason != NULL) {
+		bad_number(s, n, reason, p, l->size);
+		return;
+	}
+	/* A batch's numbers follow on each other. */
+	if (s->batch != NULL && n != s->last_n + 1)
+		numbered_flush(s);
+	bool first = s->batch == NULL;
+	if (!session_add(s, "data", s->view->conf.member, l->text, l->len))
+		return;
+	if (first)
+		session_number(s, s->client, n);
+	s->last_n = n;
+	stats_add(&s->server->stats.from_clients, 1);
+}
+
+static void
+numbered_input(struct session *s)
+{
+	struct line l;
+	enum line_is is;
+	while (!s->closing && (is = line_find(buf_begin(&s->in), s->in.len, &l)) != LINE_MORE) {
+		if (is == LINE_NEVER) {
+			session_bad(s, line_reason_never, l.text, s->in.len);
+			s->closing = true;
+			return;
+		}
+		size_t size = l.size;
+		numbered_line(s, l.text, &l);
+		buf_eat(&s->in, size);
+		s->alive_ms = INT64_MAX;
+	}
+}
+
+static const struct session_kind numbered_kind = { numbered_input, client_turn, numbered_flush, client_patience };

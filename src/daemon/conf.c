@@ -93,12 +93,36 @@ parse_rule(void *at, const char *value)
 	return NULL;
 }
 
+enum { LEVEL_MAJORITY = -1, LEVEL_ALL = -2 };
+
+bool
+conf_ack(const char *text, int *level)
+{
+	int64_t n;
+	if (strcmp(text, "majority") == 0)
+		*level = LEVEL_MAJORITY;
+	else if (strcmp(text, "all") == 0)
+		*level = LEVEL_ALL;
+	else if (text[0] != '0' && text_int(text, 1, RING_MAX, &n))
+		*level = (int)n;
+	else
+		return false;
+	return true;
+}
+
+int
+conf_level(int level, int size)
+{
+	if (level == LEVEL_MAJORITY)
+		return size / 2 + 1;
+	return level == LEVEL_ALL || level > size ? size : level;
+}
+
 static const char *
 parse_ack(void *at, const char *value)
 {
-	if (strcmp(value, "1") != 0)
-		return "1 (higher levels need the journal, which this version does not have yet)";
-	return parse_text(at, value);
+	int level;
+	return conf_ack(value, &level) ? parse_text(at, value) : "a number from 1 to the ring's size, majority or all";
 }
 
 static const char *
@@ -170,7 +194,7 @@ static const struct key keys[] = {
 	{ "member", NULL, parse_name, AT(member), FIXED },
 	{ "ring", SYSCONFDIR "/zog/ring", parse_path, AT(ring_file), LIVE },
 	{ "log-dir", LOCALSTATEDIR "/log/zog", parse_path, AT(log_dir), FIXED },
-	{ "state-dir", LOCALSTATEDIR "/lib/zog", parse_path, AT(state_dir), LATER },
+	{ "state-dir", LOCALSTATEDIR "/lib/zog", parse_path, AT(state_dir), FIXED },
 	{ "control", RUNSTATEDIR "/zog/zogd.sock", parse_path, AT(control), LATER },
 	{ "pidfile", NULL, parse_path, AT(pidfile), FIXED },
 	{ "user", NULL, parse_text, AT(user), FIXED },
@@ -180,19 +204,20 @@ static const struct key keys[] = {
 	{ "allow-clients", "127.0.0.0/8 ::1/128 ring", parse_allow, AT(allow_clients), LIVE },
 	{ "secret-file", NULL, parse_never, 0, FIXED },
 	{ "forwarding", "v0.2.2", parse_rule, AT(forwarding), LIVE },
-	{ "ack", "1", parse_ack, AT(ack), LATER },
-	{ "ack-timeout", "10", parse_ms, AT(ack_timeout_ms), LATER },
+	{ "ack", "1", parse_ack, AT(ack), LIVE },
+	{ "ack-timeout", "10", parse_ms, AT(ack_timeout_ms), LIVE },
 	{ "keep-alive", "300", parse_ms, AT(keep_alive_ms), LIVE },
 	{ "reconnect-min", "0.2", parse_ms, AT(reconnect_min_ms), LIVE },
 	{ "reconnect-max", "60", parse_ms, AT(reconnect_max_ms), LIVE },
 	{ "peer-timeout", "5", parse_ms, AT(peer_timeout_ms), LIVE },
-	{ "digest-interval", "0.2", parse_ms, AT(digest_ms), LATER },
-	{ "gap-timeout", "60", parse_ms, AT(gap_ms), LATER },
+	{ "digest-interval", "0.2", parse_ms, AT(digest_ms), LIVE },
+	{ "gap-timeout", "60", parse_ms, AT(gap_ms), LIVE },
 	{ "queue-limit", "64M", parse_bytes, AT(queue_limit), LIVE },
 	{ "log-queue-limit", "16M", parse_bytes, AT(log_queue_limit), FIXED },
-	{ "journal-limit", "1G", parse_bytes, AT(journal_limit), LATER },
-	{ "journal-segment", "64M", parse_bytes, AT(journal_segment), LATER },
-	{ "sync", "1", parse_sync, AT(sync), LATER },
+	{ "journal-limit", "1G", parse_bytes, AT(journal_limit), LIVE },
+	{ "journal-segment", "64M", parse_bytes, AT(journal_segment), LIVE },
+	{ "sync", "1", parse_sync, AT(sync), LIVE },
+	{ "remember-clients", "65536", parse_count, AT(remember_clients), FIXED },
 	{ "max-clients", "4096", parse_count, AT(max_clients), LIVE },
 	{ "max-clients-per-address", "none", parse_count, AT(max_clients_per_address), LIVE },
 	{ "client-idle-timeout", "900", parse_ms, AT(client_idle_ms), LIVE },
@@ -275,7 +300,7 @@ set(struct conf *c, const struct place *at, char *text, int seen[KEYS], struct b
 		complain(errors, at, "bad value", value, more);
 		return false;
 	}
-	if (k->when == LATER && notes != NULL && strcmp(name, "state-dir") != 0 && strcmp(name, "control") != 0)
+	if (k->when == LATER && notes != NULL && strcmp(name, "control") != 0)
 		complain(notes, at, "key", name, " has no effect yet in this version");
 	return true;
 }
@@ -401,6 +426,11 @@ finish(struct conf *c, const struct conf_source *from, struct buf *errors)
 		buf_printf(errors, "%s: member '", c->ring_file);
 		escape(errors, c->member, strlen(c->member), 60);
 		buf_printf(errors, "' is not in the ring (set member = NAME)\n");
+		good = false;
+	}
+	int level;
+	if (conf_ack(c->ack, &level) && level > c->ring.size) {
+		buf_printf(errors, "%s: ack = %s, and the ring has %d members\n", file, c->ack, c->ring.size);
 		good = false;
 	}
 	if (c->forwarding == ROUTE_V02)

@@ -37,9 +37,9 @@ struct conf {
 	int64_t queue_limit, log_queue_limit;                   /* bytes */
 	int64_t max_clients, max_clients_per_address;           /* connections; 0: no limit */
 	int64_t bad_lines;              /* error.log lines a second for one address and reason */
-	char   *ack;
-	/* settings of the journal, checked and not used yet */
+	char   *ack;                    /* as conf_ack reads it */
 	int64_t ack_timeout_ms, digest_ms, gap_ms, journal_limit, journal_segment;
+	int64_t remember_clients;       /* numbered clients whose numbers are known */
 	char   *sync;
 
 	struct ring ring;
@@ -58,6 +58,9 @@ struct conf_source {
 /* Reads the file, then the options, then the ring. What is wrong is appended to errors, a line "FILE:LINE: what" for each; what
  * is right but without effect, to notes (may be NULL). false: there were errors. conf_fini in any case. */
 bool conf_load(struct conf *, const struct conf_source *, struct buf *errors, struct buf *notes);
+/* A level of acknowledgement: a number from 1 to 64, majority or all (below 0: for conf_level). false: none of these. */
+bool conf_ack(const char *text, int *level);
+int  conf_level(int level, int size);   /* members of a ring of that size that are to have a message */
 void conf_fini(struct conf *);
 void conf_print(const struct conf *, struct buf *out);  /* key = value, all in force */
 

@@ -28,9 +28,13 @@ void         link_join(struct link *);
 /* Any thread. */
 bool         link_put(struct link *, struct frame *, char wrap);        /* false: the peer is down and was to pass it on;
                                                                            nothing was queued. A full queue counts what it drops. */
+bool         link_put_answer(struct link *, struct frame *);    /* wrapped 0, whatever waits; false: the link is not open */
+bool         link_put_line(struct link *, const char *);        /* without line end; the same */
+bool         link_is_plain(struct link *);      /* does it speak, or did it last, the plain form only? */
 bool         link_is_from(struct link *, const struct addr *);  /* is that one of the peer's addresses? */
 bool         link_is_to(const struct link *, const struct member *);    /* the same name, host and port? */
 void         link_poke(struct link *);          /* the peer lives: dial now, without waiting out the pause */
+void         link_redial(struct link *);        /* our ring file has changed: it opens anew, so that both know */
 void         link_set_limit(struct link *, size_t limit_bytes);
 const char  *link_name(const struct link *);
 void         link_report(struct link *, struct buf *);  /* one line about its state, without line end */

@@ -1,96 +1,190 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/logger.h"
+#include "daemon/logger_private.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/diag.h"
 #include "base/escape.h"
-#include "base/lock.h"
-#include "daemon/logfile.h"
+#include "base/text.h"
 #include "daemon/ranks.h"
-#include "daemon/suppress.h"
 
 enum {
-	WRITE_BYTES = 128 * 1024,       /* of access.log lines in one write */
 	ERROR_BYTES = 1024 * 1024,      /* of error.log lines waiting; more are counted and let go */
 	SHOWN_BYTES = 64,               /* of a bad message */
 };
 
-struct logger {
-	/* constant after logger_start */
-	struct stats   *stats;
-	size_t          limit_bytes;
-	int             verbose;
-	pthread_t       thread;
+/* ---- opening ---- */
 
-	struct lock     lock;           /* RANK_LOGGER */
-	pthread_cond_t  more;           /* wait for: head || errors.len || reopen || stop */
-	pthread_cond_t  room;           /* wait for: bytes <= limit_bytes */
-	/* under lock */
-	struct job     *head, **tail;
-	size_t          bytes;          /* of the frames given and not yet written */
-	unsigned        waiting;        /* threads in logger_wait_room */
-	struct buf      errors;         /* lines, ready to write */
-	uint64_t        errors_lost;
-	bool            reopen, stop, asleep;
-	struct suppress suppress;
+static void
+core_says(void *arg, const char *text)
+{
+	logger_say(arg, "zogd", "%s", text);
+}
 
-	/* owned by the logger thread, once it runs */
-	struct logfile  access, error;
-	struct buf      out;
-	int64_t         looked_ms;      /* when we last looked whether the files are still there */
-	int             access_errno, error_errno;      /* of the last write that failed; 0: all is well */
-};
+static void
+core_logs(void *arg, const struct frame_head *h, const char *body, const uint32_t *skip, uint32_t skips,
+    struct journal_pos at)
+{
+	struct logger *l = arg;
+	(void)at;
+	access_add(l->access, h, body, skip, skips);
+	stats_add(&l->stats->logged, h->count - skips);
+	stats_add(&l->stats->again, skips);
+}
+
+static void
+core_sends(void *arg, int peer, struct frame *f)
+{
+	struct logger *l = arg;
+	server_answer(l->server, core_peer_name(l->core, peer), f);
+}
+
+static void
+core_tells(void *arg, int peer, const char *text)
+{
+	struct logger *l = arg;
+	server_tell(l->server, core_peer_name(l->core, peer), text);
+}
+
+static void
+core_new_epoch(void *arg, uint64_t least)
+{
+	struct logger *l = arg;
+	core_begin(l->core, server_new_epoch(l->server, least));
+}
+
+int64_t
+logger_sync_ms(const char *text)
+{
+	int64_t ms = 1000;
+	if (strcmp(text, "none") == 0)
+		return CORE_SYNC_NONE;
+	if (strcmp(text, "always") == 0)
+		return CORE_SYNC_ALWAYS;
+	text_seconds(text, &ms);
+	return ms;
+}
+
+static bool
+open_core(struct logger *l, const struct conf *c)
+{
+	struct core_options o = { .dir = c->state_dir, .self = c->member, .journal_limit = c->journal_limit,
+	    .journal_segment = c->journal_segment, .sync_ms = l->sync_ms, .digest_ms = c->digest_ms, .gap_ms = c->gap_ms,
+	    .clients = c->remember_clients != 0 ? (size_t)c->remember_clients : SIZE_MAX / 2, .log_from = access_from(l->access) };
+	struct core_ops ops = { l, core_sends, core_tells, core_logs, core_says, core_new_epoch };
+	const char *why = NULL;
+	int64_t begin = clock_mono_ms();
+	l->core = core_open(&o, &ops, begin, &why);
+	if (l->core == NULL) {
+		diag("cannot open the journal in %s: %s", c->state_dir, errno == EWOULDBLOCK ?
+		    "another process uses it" : why);
+		return false;
+	}
+	struct journal_counts jc;
+	struct core_counts cc;
+	journal_counts(core_journal(l->core), &jc);
+	core_counts(l->core, &cc);
+	access_started(l->access, journal_end(core_journal(l->core)), core_doubtful(l->core));
+	logger_say(l, "zogd", "journal: %llu segments, %llu bytes, %llu streams read in %lld ms, %llu damaged places",
+	    (unsigned long long)jc.segments, (unsigned long long)jc.bytes, (unsigned long long)cc.streams,
+	    (long long)(clock_mono_ms() - begin), (unsigned long long)jc.damaged);
+	core_ring(l->core, &c->ring, c->self);
+	return true;
+}
+
+/* What was made as root is the user's, who will have to open it at the next start perhaps. */
+static void
+own_files(const char *dir, uid_t uid, gid_t gid)
+{
+	DIR *d = uid != (uid_t)-1 ? opendir(dir) : NULL;
+	struct dirent *e;
+	while (d != NULL && (e = readdir(d)) != NULL)
+		if (e->d_name[0] != '.' && fchownat(dirfd(d), e->d_name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+			diag("cannot give %s/%s to the user: %s", dir, e->d_name, strerror(errno));
+	if (d != NULL)
+		closedir(d);
+}
 
 struct logger *
-logger_open(const struct logger_options *o, struct stats *stats)
+logger_open(struct server *server, const struct conf *c, int verbose, uid_t uid, gid_t gid)
 {
 	struct logger *l = calloc(1, sizeof *l);
 	if (l == NULL) {
 		diag("logger: %s", strerror(errno));
 		return NULL;
 	}
-	l->access.fd = l->error.fd = -1;
-	l->stats = stats;
-	l->limit_bytes = o->limit_bytes;
-	l->verbose = o->verbose;
+	l->error.fd = -1;
+	l->server = server;
+	l->stats = &server->stats;
+	l->limit_bytes = (size_t)c->log_queue_limit;
+	l->verbose = verbose;
 	l->tail = &l->head;
+	l->sync_ms = logger_sync_ms(c->sync);
 	lock_init(&l->lock, RANK_LOGGER);
 	lock_cond_init(&l->more);
 	lock_cond_init(&l->room);
-	suppress_init(&l->suppress, o->error_lines);
-	if (logfile_open(&l->access, o->dir, "access.log", o->uid, o->gid) == 0 &&
-	    logfile_open(&l->error, o->dir, "error.log", o->uid, o->gid) == 0)
-		return l;
-	const struct logfile *f = l->error.path != NULL ? &l->error : &l->access;
-	diag("cannot open %s: %s", f->path != NULL ? f->path : o->dir,
-	    errno == EINVAL ? "not a regular file" : strerror(errno));
-	logger_free(&l);
-	return NULL;
+	lock_cond_init(&l->taken);
+	suppress_init(&l->suppress, c->bad_lines != 0 ? (unsigned)c->bad_lines : UINT_MAX / 100);
+	if (logfile_open(&l->error, c->log_dir, "error.log", uid, gid) < 0) {
+		diag("cannot open %s/error.log: %s", c->log_dir, errno == EINVAL ? "not a regular file" : strerror(errno));
+		logger_free(&l);
+		return NULL;
+	}
+	if (mkdir(c->state_dir, 0750) < 0 && errno != EEXIST)
+		diag("cannot make %s: %s", c->state_dir, strerror(errno));
+	else if (uid != (uid_t)-1 && chown(c->state_dir, uid, gid) < 0)
+		diag("cannot give %s to the user: %s", c->state_dir, strerror(errno));
+	l->access = access_open(c->log_dir, c->state_dir, uid, gid, core_says, l);
+	if (l->access == NULL)
+		diag("cannot open access.log in %s, or its cursor in %s: %s", c->log_dir, c->state_dir,
+		    errno == EINVAL ? "not a regular file" : strerror(errno));
+	if (l->access == NULL || !open_core(l, c)) {
+		logger_free(&l);
+		return NULL;
+	}
+	own_files(c->state_dir, uid, gid);
+	return l;
 }
 
 void
-logger_free(struct logger **l)
+logger_free(struct logger **lp)
 {
-	if (*l == NULL)
+	struct logger *l = *lp;
+	if (l == NULL)
 		return;
-	assert((*l)->head == NULL);
-	logfile_close(&(*l)->access);
-	logfile_close(&(*l)->error);
-	buf_fini(&(*l)->errors);
-	buf_fini(&(*l)->out);
-	pthread_cond_destroy(&(*l)->more);
-	pthread_cond_destroy(&(*l)->room);
-	lock_fini(&(*l)->lock);
-	free(*l);
-	*l = NULL;
+	core_close(&l->core);
+	access_close(&l->access);
+	logfile_close(&l->error);
+	buf_fini(&l->errors);
+	pthread_cond_destroy(&l->more);
+	pthread_cond_destroy(&l->room);
+	pthread_cond_destroy(&l->taken);
+	lock_fini(&l->lock);
+	free(l);
+	*lp = NULL;
+}
+
+uint64_t
+logger_last_epoch(struct logger *l)
+{
+	return core_last_epoch(l->core);
+}
+
+void
+logger_begin(struct logger *l, uint64_t epoch)
+{
+	core_begin(l->core, epoch);
 }
 
 /* ---- what other threads call ---- */
@@ -107,10 +201,62 @@ void
 logger_put(struct logger *l, struct job *job)
 {
 	job->next = NULL;
+	struct frame *f = job->what == JOB_OWN ? job->own.frame : job->frame;
+	job->size = f != NULL ? f->h.bytes : job->text != NULL ? strlen(job->text) : 0;
 	lock_acquire(&l->lock);
 	*l->tail = job;
 	l->tail = &job->next;
-	l->bytes += job->frame->size;
+	l->bytes += job->size;
+	wake_locked(l);
+	lock_release(&l->lock);
+}
+
+static void
+free_job(struct job *job, const char *error)
+{
+	(void)error;
+	free(job->text);
+	free(job);
+}
+
+bool
+logger_tell(struct logger *l, enum job_what what, const char *peer, const char *text)
+{
+	struct job *job = calloc(1, sizeof *job);
+	if (job == NULL || (text != NULL && (job->text = strdup(text)) == NULL)) {
+		free(job);
+		return false;
+	}
+	job->what = what;
+	job->done = free_job;
+	snprintf(job->peer, sizeof job->peer, "%s", peer);
+	logger_put(l, job);
+	return true;
+}
+
+const char *
+logger_full(struct logger *l)
+{
+	int error = atomic_load_explicit(&l->full, memory_order_relaxed);
+	return error == 0 ? NULL : error == ENOSPC || error == EDQUOT || error == EFBIG ? "disk full" : "journal not writable";
+}
+
+void
+logger_ring(struct logger *l, const struct conf *c)
+{
+	lock_acquire(&l->lock);
+	l->ring = c;
+	wake_locked(l);
+	while (l->ring != NULL)
+		lock_wait(&l->lock, &l->taken);
+	lock_release(&l->lock);
+}
+
+void
+logger_report(struct logger *l)
+{
+	lock_acquire(&l->lock);
+	l->report = true;
 	wake_locked(l);
 	lock_release(&l->lock);
 }
@@ -178,8 +324,8 @@ logger_debug(struct logger *l, const char *who, const char *fmt, ...)
 	va_end(ap);
 }
 
-static void
-tell_suppressed(void *arg, const char *who, const char *what, uint64_t n)
+void
+logger_tell_suppressed(void *arg, const char *who, const char *what, uint64_t n)
 {
 	struct logger *l = arg;
 	char text[128];
@@ -193,7 +339,7 @@ allowed_locked(struct logger *l, const struct addr *a, const char *what)
 {
 	char host[ADDR_TEXT];
 	addr_host_text(a, host);
-	return suppress_allows(&l->suppress, host, what, clock_mono_ms(), tell_suppressed, l);
+	return suppress_allows(&l->suppress, host, what, clock_mono_ms(), logger_tell_suppressed, l);
 }
 
 void
@@ -221,213 +367,7 @@ logger_bad(struct logger *l, const struct addr *a, const char *reason, const cha
 	buf_fini(&text);
 }
 
-/* ---- the thread ---- */
-
-/* Says a failure of one of our own files where it can still be said; once until it is over. */
-static void
-report_write(struct logger *l, const struct logfile *f, int *last, int error)
-{
-	if (error == *last)
-		return;
-	*last = error;
-	char text[512];
-	if (error != 0)
-		snprintf(text, sizeof text, "cannot write %.400s: %s", f->path, strerror(error));
-	else
-		snprintf(text, sizeof text, "%.400s can be written again", f->path);
-	diag("%s", text);
-	lock_acquire(&l->lock);
-	say_locked(l, "zogd", text);
-	lock_release(&l->lock);
-}
-
-static void
-write_errors(struct logger *l, struct buf *lines, uint64_t lost)
-{
-	char stamp[CLOCK_STAMP];
-	clock_stamp(stamp, clock_real_ms());
-	if (lost != 0)
-		buf_printf(lines, "%s zogd %llu lines did not fit here\n", stamp, (unsigned long long)lost);
-	if (lines->len == 0)
-		return;
-	bool failed = logfile_write(&l->error, buf_begin(lines), lines->len) < 0;
-	int error = failed ? errno : 0;
-	if (failed) {
-		uint64_t n = 0;
-		for (size_t i = 0; i < lines->len; i++)
-			n += buf_begin(lines)[i] == '\n';
-		stats_add(&l->stats->error_lines_lost, n);
-	}
-	if (l->verbose > 0 || failed) {
-		if (buf_put(lines, "", 1))
-			diag_plain(buf_begin(lines));
-	}
-	if (error != l->error_errno) {
-		l->error_errno = error;
-		diag(error != 0 ? "cannot write %s: %s" : "%s can be written again%s", l->error.path,
-		    error != 0 ? strerror(error) : "");
-	}
-	buf_clear(lines);
-}
-
-/* The lines of one frame as access.log has them. false: no memory. */
-static bool
-render(struct buf *out, const struct frame *f)
-{
-	char head[CLOCK_STAMP + 1 + FRAME_NAME + 1];
-	clock_stamp(head, f->time_ms);
-	size_t n = CLOCK_STAMP - 1, name = strlen(f->origin);
-	head[n++] = ' ';
-	memcpy(head + n, f->origin, name);
-	n += name;
-	head[n++] = ':';
-
-	const char *p = f->body, *end = f->body + f->size;
-	for (uint64_t seq = f->seq; p < end; seq += f->seq != 0) {
-		char number[24];
-		size_t k = sizeof number;
-		uint64_t v = seq;
-		number[--k] = ' ';
-		do
-			number[--k] = (char)('0' + v % 10);
-		while ((v /= 10) != 0);
-		const char *cr = memchr(p, '\r', (size_t)(end - p));
-		assert(cr != NULL);
-		size_t text = (size_t)(cr - p), digits = sizeof number - k;
-		char *o = buf_room(out, n + digits + text + 1);
-		if (o == NULL)
-			return false;
-		memcpy(o, head, n);
-		memcpy(o + n, number + k, digits);
-		memcpy(o + n + digits, p, text);
-		o[n + digits + text] = '\n';
-		buf_added(out, n + digits + text + 1);
-		p = cr + 2;
-	}
-	return true;
-}
-
-/* Tells the jobs first .. last (not in it) how it went, and gives their room back. */
-static void
-finish(struct logger *l, struct job *first, struct job *last, int error)
-{
-	size_t bytes = 0;
-	uint64_t lines = 0;
-	for (struct job *j = first, *next; j != last; j = next) {
-		next = j->next;
-		bytes += j->frame->size;
-		lines += j->frame->count;
-		frame_drop(&j->frame);
-		j->done(j, error);
-	}
-	stats_add(error == 0 ? &l->stats->logged : &l->stats->log_failed, lines);
-	lock_acquire(&l->lock);
-	l->bytes -= bytes;
-	if (l->waiting != 0 && l->bytes <= l->limit_bytes)
-		pthread_cond_broadcast(&l->room);
-	lock_release(&l->lock);
-}
-
-static void
-write_jobs(struct logger *l, struct job *jobs)
-{
-	struct job *first = jobs;
-	for (struct job *j = jobs, *next; j != NULL; j = next) {
-		next = j->next;
-		size_t before = l->out.len;
-		int error = render(&l->out, j->frame) ? 0 : ENOMEM;
-		if (error != 0)
-			l->out.len = before;
-		if (error == 0 && l->out.len < WRITE_BYTES && next != NULL)
-			continue;
-		/* Settle only what stands in the file: a client that sees ok may forget. */
-		if (error != 0) {
-			if (before != 0)
-				error = logfile_write(&l->access, buf_begin(&l->out), l->out.len) < 0 ? errno : 0;
-			finish(l, first, j, error);
-			finish(l, j, next, ENOMEM);
-		} else {
-			error = logfile_write(&l->access, buf_begin(&l->out), l->out.len) < 0 ? errno : 0;
-			finish(l, first, next, error);
-		}
-		report_write(l, &l->access, &l->access_errno, error);
-		buf_clear(&l->out);
-		first = next;
-	}
-	buf_shrink(&l->out, 4096);
-}
-
-static void
-reopen(struct logger *l, struct logfile *f)
-{
-	int failed = logfile_reopen(f);
-	if (failed < 0) {
-		int error = errno;
-		diag("cannot reopen %s: %s", f->path, strerror(error));
-		logger_say(l, "zogd", "cannot reopen %s, going on with the old file: %s", f->path,
-		    error == EINVAL ? "not a regular file" : strerror(error));
-	}
-}
-
-/* A log that was deleted, or renamed without a word to us, is opened anew within a second of the next line. */
-static void
-look_after_files(struct logger *l, bool asked)
-{
-	int64_t now = clock_mono_ms();
-	if (!asked && now < l->looked_ms + 1000)
-		return;
-	l->looked_ms = now;
-	struct logfile *files[] = { &l->access, &l->error };
-	for (int i = 0; i < 2; i++) {
-		if (!asked && !logfile_moved(files[i]))
-			continue;
-		if (!asked)
-			logger_say(l, "zogd", "%s is not the file we write to any more: opened anew", files[i]->path);
-		reopen(l, files[i]);
-	}
-}
-
-static void *
-logger_main(void *arg)
-{
-	struct logger *l = arg;
-	struct buf errors = BUF_INIT;
-	lock_acquire(&l->lock);
-	for (;;) {
-		int64_t next = suppress_flush(&l->suppress, clock_mono_ms(), l->stop, tell_suppressed, l);
-		if (l->head == NULL && l->errors.len == 0 && !l->reopen && l->errors_lost == 0) {
-			if (l->stop)
-				break;
-			l->asleep = true;
-			if (next == INT64_MAX)
-				lock_wait(&l->lock, &l->more);
-			else
-				lock_wait_until(&l->lock, &l->more, next);
-			l->asleep = false;
-			continue;
-		}
-		struct job *jobs = l->head;
-		struct buf empty = errors;
-		uint64_t lost = l->errors_lost;
-		bool asked = l->reopen;
-		l->head = NULL;
-		l->tail = &l->head;
-		errors = l->errors;
-		l->errors = empty;
-		l->errors_lost = 0;
-		l->reopen = false;
-		lock_release(&l->lock);
-
-		look_after_files(l, asked);
-		write_errors(l, &errors, lost);
-		write_jobs(l, jobs);
-		buf_shrink(&errors, 4096);
-		lock_acquire(&l->lock);
-	}
-	lock_release(&l->lock);
-	buf_fini(&errors);
-	return NULL;
-}
+/* ---- start and stop ---- */
 
 int
 logger_start(struct logger *l)

@@ -108,6 +108,11 @@ check_surroundings(const struct conf *c)
 		diag("log-dir %s: %s", c->log_dir, strerror(errno));
 		rc = EX_CANTCREAT;
 	}
+	/* It is made at the start if it is not there. */
+	if (rc == EX_OK && access(c->state_dir, W_OK | X_OK) < 0 && errno != ENOENT) {
+		diag("state-dir %s: %s", c->state_dir, strerror(errno));
+		rc = EX_CANTCREAT;
+	}
 	return rc;
 }
 

@@ -10,6 +10,8 @@
 #include "base/lock.h"
 #include "daemon/ranks.h"
 
+enum { LINE_BYTES = 4 * 1024 * 1024 };  /* of lines waiting: a peer that leaves so many unread is as good as down */
+
 struct outq {
 	/* constant after outq_new */
 	int                wake_fd;
@@ -20,7 +22,9 @@ struct outq {
 	struct buf         entries;     /* of struct outq_entry */
 	struct outq_counts counts;
 	bool               asleep;      /* the writer saw the queue empty and looks at wake_fd only */
-	bool               up, full;
+	enum outq_mode     mode;
+	bool               full;
+	size_t             line_bytes;  /* of lines waiting */
 };
 
 struct outq *
@@ -46,7 +50,7 @@ outq_free(struct outq **q)
 		return;
 	struct outq_entry *e = (struct outq_entry *)(void *)buf_begin(&(*q)->entries);
 	for (size_t n = (*q)->entries.len / sizeof *e; n > 0; n--, e++)
-		frame_drop(&e->frame);
+		outq_entry_free(e);
 	buf_fini(&(*q)->entries);
 	close((*q)->wake_fd);
 	lock_fini(&(*q)->lock);
@@ -75,38 +79,90 @@ drop_locked(struct outq *q, const struct frame *f)
 {
 	lock_assert_held(&q->lock);
 	q->counts.dropped_frames++;
-	q->counts.dropped_lines += f->count;
+	q->counts.dropped_lines += f->h.count;
 	bool first = !q->full;
 	/* Only what is sent makes room again: an empty queue is never full. */
 	q->full = q->counts.frames != 0;
 	return first ? OUTQ_FILLED : OUTQ_FULL;
 }
 
-enum outq_put
-outq_put(struct outq *q, struct frame *f, char wrap)
+void
+outq_entry_free(struct outq_entry *e)
 {
-	struct outq_entry e = { f, wrap };
-	enum outq_put result = OUTQ_TAKEN;
-	bool wake = false;
+	frame_drop(&e->frame);
+	free(e->line);
+	e->line = NULL;
+}
 
-	lock_acquire(&q->lock);
-	if (!q->up && wrap != '0') {
-		result = OUTQ_DOWN;
-	} else if (q->full || (q->counts.bytes != 0 && q->counts.bytes + f->size > q->limit_bytes) ||
-	    !buf_put(&q->entries, &e, sizeof e)) {
-		result = drop_locked(q, f);
-	} else {
+/* False: no memory. */
+static bool
+push_locked(struct outq *q, struct frame *f, char *line, char wrap)
+{
+	struct outq_entry e = { f, line, wrap };
+	lock_assert_held(&q->lock);
+	if (!buf_put(&q->entries, &e, sizeof e))
+		return false;
+	if (f != NULL) {
 		frame_ref(f);
 		q->counts.frames++;
-		q->counts.lines += f->count;
-		q->counts.bytes += f->size;
-		wake = q->asleep;
-		q->asleep = false;
+		q->counts.lines += f->h.count;
+		q->counts.bytes += f->h.bytes;
 	}
+	return true;
+}
+
+/* Ends the critical section; the writer is woken only if it sleeps, and outside of the lock. */
+static void
+release(struct outq *q, bool pushed)
+{
+	bool wake = pushed && q->asleep;
+	if (wake)
+		q->asleep = false;
 	lock_release(&q->lock);
 	if (wake)
 		outq_wake(q);
+}
+
+enum outq_put
+outq_put(struct outq *q, struct frame *f, char wrap)
+{
+	enum outq_put result = OUTQ_TAKEN;
+	lock_acquire(&q->lock);
+	if (q->mode < OUTQ_KEEP || q->mode == OUTQ_REPAIR || (q->mode == OUTQ_KEEP && wrap != '0'))
+		result = OUTQ_DOWN;
+	else if (q->full || (q->counts.bytes != 0 && q->counts.bytes + f->h.bytes > q->limit_bytes) ||
+	    !push_locked(q, f, NULL, wrap))
+		result = drop_locked(q, f);
+	release(q, result == OUTQ_TAKEN);
 	return result;
+}
+
+bool
+outq_put_answer(struct outq *q, struct frame *f)
+{
+	lock_acquire(&q->lock);
+	bool taken = q->mode >= OUTQ_REPAIR && push_locked(q, f, NULL, '0');
+	release(q, taken);
+	return taken;
+}
+
+bool
+outq_put_line(struct outq *q, const char *line)
+{
+	size_t n = strlen(line);
+	char *copy = malloc(n + 3);
+	if (copy == NULL)
+		return false;
+	memcpy(copy, line, n);
+	memcpy(copy + n, "\r\n", 3);
+	lock_acquire(&q->lock);
+	bool taken = q->mode >= OUTQ_REPAIR && q->line_bytes + n < LINE_BYTES && push_locked(q, NULL, copy, '0');
+	if (taken)
+		q->line_bytes += n;
+	release(q, taken);
+	if (!taken)
+		free(copy);
+	return taken;
 }
 
 bool
@@ -125,6 +181,7 @@ outq_take_all(struct outq *q, struct buf *entries)
 			buf_clear(&q->entries);
 	}
 	q->asleep = !any;
+	q->line_bytes = any ? 0 : q->line_bytes;
 	lock_release(&q->lock);
 	return any;
 }
@@ -133,10 +190,10 @@ bool
 outq_sent(struct outq *q, const struct frame *f)
 {
 	lock_acquire(&q->lock);
-	assert(q->counts.frames > 0 && f->size <= q->counts.bytes);
+	assert(q->counts.frames > 0 && f->h.bytes <= q->counts.bytes);
 	q->counts.frames--;
-	q->counts.lines -= f->count;
-	q->counts.bytes -= f->size;
+	q->counts.lines -= f->h.count;
+	q->counts.bytes -= f->h.bytes;
 	bool room = q->full && q->counts.bytes <= q->limit_bytes / 2;
 	if (room)
 		q->full = false;
@@ -145,10 +202,10 @@ outq_sent(struct outq *q, const struct frame *f)
 }
 
 void
-outq_set_up(struct outq *q, bool up)
+outq_set_mode(struct outq *q, enum outq_mode mode)
 {
 	lock_acquire(&q->lock);
-	q->up = up;
+	q->mode = mode;
 	lock_release(&q->lock);
 }
 

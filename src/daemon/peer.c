@@ -1,44 +1,97 @@
 /* SPDX-License-Identifier: MIT
- * peer.c - what the lines of a member mean, in the plain form (doc/protocol, section 3). Entered by the threads of
- * peer sessions. */
+ * peer.c - what a member's connection to us brings: plain lines, or after HELLO frames and words about streams (doc/protocol,
+ * sections 3 and 6). Entered by the threads of peer sessions. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/server.h"
 #include "daemon/session.h"
+#include "daemon/words.h"
+
+enum {
+	WORDS_BYTES = 4096,             /* of a line about streams */
+	BODY_MS = 10 * 1000,            /* for the rest of a frame, or line, that has begun */
+};
+
+static const struct session_kind frames_kind;
+
+static int64_t
+peer_patience(const struct session *s)
+{
+	int64_t idle = s->view->conf.keep_alive_ms * 5 / 2;
+	/* A peer that speaks the plain form opens with nothing: its first word may be a keepAlive, much later. */
+	return s->in.len != 0 && BODY_MS < idle ? BODY_MS : idle;
+}
 
 /* The ring may have been changed by HUP since the last turn: who is this now? */
 static void
 peer_turn(struct session *s)
 {
-	s->place = view_member_from(s->view, &s->addr);
-	if (s->place != VIEW_STRANGER)
+	char id[16];
+	snprintf(id, sizeof id, "%08x", view_ring_id(s->view));
+	s->other_ring = s->peer[0] != '\0' && strcmp(s->peer_ring, id) != 0;
+	s->place = s->peer[0] != '\0' ? view_place(s->view, s->peer) : view_member_from(s->view, &s->addr);
+	if (s->place != VIEW_STRANGER && (s->peer[0] == '\0' || s->place >= 0))
 		return;
 	session_reply(s, "error not a member");
 	session_close(s);
 }
 
-static void
-peer_flush(struct session *s)
-{
-	struct job *job = session_take(s);
-	if (job != NULL)
-		server_relay(s->server, s->view, job, s->place, s->batch_wrap);
-}
-
-/* Whose line it is, as access.log shows it. */
-static const char *
-sender_name(const struct session *s)
-{
-	return s->place >= 0 ? s->view->conf.ring.member[s->place].name : "-";
-}
+/* ---- the plain form ---- */
 
 static void
-peer_line(struct session *s, const char *p, const struct line *l)
+plain_flush(struct session *s)
 {
-	static const char keep_alive[] = "keepAlive\r\n";
+	struct job *job = session_take(s, ANSWER_OKS);
+	if (job == NULL)
+		return;
+	job->what = JOB_FRAME;
+	server_relay_plain(s->server, s->view, job, s->place, s->batch_wrap);
+}
+
+/* HELLO zog/1 ring=RINGID from=NAME to=NAME epoch=EPOCH */
+static void
+hello(struct session *s, const struct line *l)
+{
+	char from[WORDS_VALUE], to[WORDS_VALUE], ring[WORDS_VALUE], id[16], text[200];
+	const struct conf *c = &s->view->conf;
+	snprintf(id, sizeof id, "%08x", view_ring_id(s->view));
+	bool all = words_value(l->text, l->len, "from", from) && words_value(l->text, l->len, "to", to) &&
+	    words_value(l->text, l->len, "ring", ring);
+	const char *bad = !all ? "bad HELLO" : strcmp(to, c->member) != 0 ? "not the member that was asked for" :
+	    !view_is_member(s->view, from, &s->addr) ? "not a member" : NULL;
+	if (bad != NULL) {
+		session_bad(s, bad, l->text, l->len);
+		session_close(s);
+		return;
+	}
+	strcpy(s->peer, from);
+	snprintf(s->peer_ring, sizeof s->peer_ring, "%.15s", ring);
+	s->other_ring = strcmp(ring, id) != 0;
+	if (s->other_ring)
+		logger_say(s->server->logger, "zogd", "%s has another ring file: it only repairs with us", from);
+	snprintf(text, sizeof text, "OK zog/1 from=%s epoch=%" PRIu64 " ring=%s", c->member, server_epoch(s->server), id);
+	session_reply(s, text);
+	logger_tell(s->server->logger, JOB_HELLO, from, NULL);
+	s->kind = &frames_kind;
+}
+
+static void
+plain_line(struct session *s, const char *p, const struct line *l)
+{
+	static const char keep_alive[] = "keepAlive\r\n", hello_word[] = "HELLO zog/";
+	bool first = !s->spoken;
+	s->spoken = true;
 	if (l->size == sizeof keep_alive - 1 && (memcmp(p, keep_alive, l->size) == 0 ||
 	    memcmp(p, "keepalive\r\n", l->size) == 0)) {
 		session_reply(s, "ack");
+		return;
+	}
+	if (first && l->size > sizeof hello_word && memcmp(p, hello_word, sizeof hello_word - 1) == 0) {
+		hello(s, l);
 		return;
 	}
 	if (p[0] < '0' || p[0] > '2') {
@@ -46,16 +99,113 @@ peer_line(struct session *s, const char *p, const struct line *l)
 		return;
 	}
 	if (p[0] != s->batch_wrap)
-		peer_flush(s);
+		plain_flush(s);
 	s->batch_wrap = p[0];
-	if (session_add(s, sender_name(s), l->text, l->len))
+	const char *name = s->place >= 0 ? s->view->conf.ring.member[s->place].name : "-";
+	if (session_add(s, "plain", name, l->text, l->len))
 		stats_add(&s->server->stats.from_peers, 1);
 }
 
-static int64_t
-peer_idle_ms(const struct view *v)
+static void
+plain_input(struct session *s)
 {
-	return v->conf.keep_alive_ms * 5 / 2;
+	session_lines(s, 1, plain_line);
 }
 
-const struct session_kind peer_kind = { 1, peer_turn, peer_line, peer_flush, peer_idle_ms };
+const struct session_kind peer_kind = { plain_input, peer_turn, plain_flush, peer_patience };
+
+/* ---- the numbered form ---- */
+
+static void
+take_frame(struct session *s, struct frame *f, char wrap)
+{
+	struct job *job = session_job(s, ANSWER_FRAME, f->h.bytes);
+	if (job == NULL) {
+		frame_drop(&f);
+		return;
+	}
+	stats_add(&s->server->stats.from_peers, f->h.count);
+	job->what = JOB_FRAME;
+	job->frame = f;
+	strcpy(job->peer, s->peer);
+	server_relay(s->server, s->view, job, s->other_ring ? '0' : wrap);
+}
+
+/* A line that is no frame. */
+static void
+take_words(struct session *s, const char *p, size_t n)
+{
+	char line[WORDS_BYTES + 1];
+	struct logger *log = s->server->logger;
+	memcpy(line, p, n);
+	line[n] = '\0';
+	if (strcmp(line, "keepAlive") == 0 || strcmp(line, "keepalive") == 0) {
+		session_reply(s, "ack");
+	} else if (strncmp(line, "have ", 5) == 0) {
+		logger_tell(log, JOB_HAVE, s->peer, line + 5);
+		/* Without an answer the other side could not tell a peer that is busy from one that is gone. */
+		session_reply(s, "ack");
+	} else if (strncmp(line, "want ", 5) == 0) {
+		struct job *job = session_job(s, ANSWER_TEXT, 0);
+		if (job == NULL || (job->text = strdup(line + 5)) == NULL)
+			return;
+		job->what = JOB_WANT;
+		strcpy(job->peer, s->peer);
+		logger_put(log, job);
+	} else {
+		session_bad(s, "unknown word", p, n);
+	}
+}
+
+/* true: something was complete, and has been eaten. */
+static bool
+take_one(struct session *s)
+{
+	char *p = buf_begin(&s->in), wrap;
+	size_t size = 0;
+	const char *why;
+	struct frame *f;
+	if (s->in.len >= 2 && p[0] >= '0' && p[0] <= '2' && p[1] == ' ') {
+		switch (frame_read(p, s->in.len, &f, &size, &wrap, &why)) {
+		case FRAME_MORE:
+			return false;
+		case FRAME_BAD:
+			/* Where the next one begins cannot be known: what is missing will be pulled. */
+			session_bad(s, why, p, s->in.len);
+			session_close(s);
+			return false;
+		case FRAME_GOOD:
+			take_frame(s, f, wrap);
+			break;
+		}
+	} else {
+		char *lf = memchr(p, '\n', s->in.len < WORDS_BYTES ? s->in.len : WORDS_BYTES);
+		if (lf == NULL) {
+			if (s->in.len >= WORDS_BYTES) {
+				session_bad(s, "line too long", p, s->in.len);
+				session_close(s);
+			}
+			return false;
+		}
+		size = (size_t)(lf - p) + 1;
+		take_words(s, p, size >= 2 && lf[-1] == '\r' ? size - 2 : size - 1);
+	}
+	buf_eat(&s->in, size);
+	s->alive_ms = INT64_MAX;
+	return true;
+}
+
+static void
+frames_input(struct session *s)
+{
+	while (!s->closing && s->in.len != 0 && take_one(s))
+		continue;
+}
+
+static void
+frames_flush(struct session *s)
+{
+	(void)s;
+}
+
+static const struct session_kind frames_kind = { frames_input, peer_turn, frames_flush, peer_patience };

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sysexits.h>
 
 #include "base/clock.h"
@@ -29,12 +30,21 @@ server_view(struct server *s)
 void
 server_accept(struct server *s, struct view *v, struct job *job)
 {
-	struct frame *f = job->frame;
+	struct frame *f = job->own.frame;
+	const char *full = logger_full(s->logger);
+	if (full != NULL) {
+		/* Before anyone else gets it: what we cannot keep we do not send. */
+		job->done(job, full);
+		return;
+	}
 	logger_wait_room(s->logger);
+	job->own.entry.deadline_ms = clock_mono_ms() + v->conf.ack_timeout_ms;
 	lock_acquire(&s->origin);
-	f->seq = s->next_seq;
-	f->time_ms = clock_real_ms();
-	s->next_seq += f->count;
+	f->h.epoch = s->epoch;
+	f->h.seq = s->next_seq;
+	f->h.time_ms = clock_real_ms();
+	s->next_seq += f->h.count;
+	frame_seal(f);
 	/* Forwarding comes before logging, always. */
 	view_forward_own(v, f);
 	logger_put(s->logger, job);
@@ -42,12 +52,77 @@ server_accept(struct server *s, struct view *v, struct job *job)
 }
 
 void
-server_relay(struct server *s, struct view *v, struct job *job, int sender, char wrap)
+server_relay(struct server *s, struct view *v, struct job *job, char wrap)
 {
 	logger_wait_room(s->logger);
-	job->frame->time_ms = clock_real_ms();
-	view_forward_plain(v, job->frame, sender, wrap);
+	view_forward_frame(v, job->frame, wrap);
 	logger_put(s->logger, job);
+}
+
+void
+server_relay_plain(struct server *s, struct view *v, struct job *job, int sender, char wrap)
+{
+	struct frame *f = job->frame;
+	logger_wait_room(s->logger);
+	f->h.time_ms = clock_real_ms();
+	frame_seal(f);
+	view_forward_plain(v, f, sender, wrap);
+	logger_put(s->logger, job);
+}
+
+uint64_t
+server_epoch(struct server *s)
+{
+	lock_acquire(&s->origin);
+	uint64_t epoch = s->epoch;
+	lock_release(&s->origin);
+	return epoch;
+}
+
+uint64_t
+server_new_epoch(struct server *s, uint64_t least)
+{
+	int64_t now = clock_real_ms();
+	lock_acquire(&s->origin);
+	/* Above every one that ever was, whatever the clock says. Where it is behind, chance keeps us from taking twice what an
+	 * earlier life took after the same news, and used without leaving a trace here. */
+	uint32_t chance = 0;
+	if (getrandom(&chance, sizeof chance, 0) < 0)
+		chance = (uint32_t)now;
+	s->epoch = now > 0 && (uint64_t)now >= least ? (uint64_t)now : least + (chance & 0xfffff);
+	s->next_seq = 1;
+	uint64_t epoch = s->epoch;
+	lock_release(&s->origin);
+	return epoch;
+}
+
+/* ---- what the logger calls ---- */
+
+static struct link *
+link_to(const struct view *v, const char *name)
+{
+	int place = view_place(v, name);
+	return place >= 0 ? v->link[place] : NULL;
+}
+
+void
+server_answer(struct server *s, const char *name, struct frame *f)
+{
+	struct view *v = server_view(s);
+	struct link *l = link_to(v, name);
+	if (l != NULL)
+		link_put_answer(l, f);
+	view_drop(&v);
+}
+
+void
+server_tell(struct server *s, const char *name, const char *line)
+{
+	struct view *v = server_view(s);
+	struct link *l = link_to(v, name);
+	if (l != NULL)
+		link_put_line(l, line);
+	view_drop(&v);
 }
 
 /* ---- what acceptors call ---- */
@@ -151,7 +226,6 @@ server_open(struct server *s, const struct conf_source *source, struct conf *con
 {
 	memset(s, 0, sizeof *s);
 	s->source = *source;
-	s->next_seq = 1;
 	s->started_ms = clock_real_ms();
 	lock_init(&s->lock, RANK_SERVER);
 	lock_init(&s->origin, RANK_ORIGIN);
@@ -162,12 +236,10 @@ server_open(struct server *s, const struct conf_source *source, struct conf *con
 		return EX_CONFIG;
 	}
 	const struct conf *c = &s->view->conf;
-	struct logger_options o = { .dir = c->log_dir, .uid = (uid_t)uid, .gid = (gid_t)gid,
-	    .limit_bytes = (size_t)c->log_queue_limit, .verbose = verbose,
-	    .error_lines = c->bad_lines != 0 ? (unsigned)c->bad_lines : UINT_MAX / 100 };
-	s->logger = logger_open(&o, &s->stats);
+	s->logger = logger_open(s, c, verbose, (uid_t)uid, (gid_t)gid);
 	if (s->logger == NULL)
 		return EX_CANTCREAT;
+	logger_begin(s->logger, server_new_epoch(s, logger_last_epoch(s->logger) + 1));
 	s->clients = sessions_new();
 	s->peers = sessions_new();
 	if (s->clients == NULL || s->peers == NULL) {
@@ -229,8 +301,15 @@ server_stop(struct server *s)
 {
 	int64_t drain_ms = s->view->conf.drain_ms;
 	logger_say(s->logger, "zogd", "stopping");
-	for (int i = 0; i < s->client_ports; i++)
-		acceptor_stop(s->client_port[i]);
+	/* Nobody new comes in: who dials now is refused, and goes to another member. */
+	for (int i = 0; i < SERVER_ACCEPTORS; i++) {
+		if (s->client_port[i] != NULL)
+			acceptor_stop(s->client_port[i]);
+		if (s->peer_port[i] != NULL)
+			acceptor_stop(s->peer_port[i]);
+		acceptor_free(&s->client_port[i]);
+		acceptor_free(&s->peer_port[i]);
+	}
 	sessions_stop(s->clients);
 	/* Peers are still listened to while our queues empty: when all members stop at once, they empty into each
 	 * other. All are asked before one is waited for. */
@@ -240,8 +319,6 @@ server_stop(struct server *s)
 	for (int i = 0; i < RING_MAX; i++)
 		if (s->view->link[i] != NULL)
 			link_join(s->view->link[i]);
-	for (int i = 0; i < s->peer_ports; i++)
-		acceptor_stop(s->peer_port[i]);
 	sessions_stop(s->peers);
 	server_report(s);
 	logger_say(s->logger, "zogd", "stopped");
@@ -292,6 +369,7 @@ server_report(struct server *s)
 #undef X
 	logger_say(s->logger, "zogd", "report: connected clients %d, peers %d", sessions_count(s->clients, NULL),
 	    sessions_count(s->peers, NULL));
+	logger_report(s->logger);
 	buf_fini(&b);
 	view_drop(&v);
 }
@@ -379,9 +457,12 @@ server_reload(struct server *s)
 	lock_acquire(&s->lock);
 	s->view = v;
 	lock_release(&s->lock);
+	logger_ring(s->logger, &v->conf);
 	for (int i = 0; i < RING_MAX; i++) {
 		if (v->link[i] != NULL)
 			link_set_limit(v->link[i], (size_t)v->conf.queue_limit);
+		if (v->link[i] != NULL && v->ring_id != old->ring_id)
+			link_redial(v->link[i]);
 		if (old->link[i] != NULL && !in_view(v, old->link[i])) {
 			logger_say(s->logger, "zogd", "link to %s ends: it is not in the ring any more", link_name(old->link[i]));
 			link_ask_stop(old->link[i], v->conf.drain_ms);

@@ -32,7 +32,7 @@ struct server {
 	struct lock        origin;              /* RANK_ORIGIN: held over numbering, forwarding and handing to the logger, so
 	                                           that our clients' batches stand in one order everywhere */
 	/* under origin */
-	uint64_t           next_seq;
+	uint64_t           epoch, next_seq;     /* our present stream, and its next number */
 };
 
 /* Opens what can fail by the operator's doing: logs, ports. Takes the conf. Exit code of sysexits.h after saying why. */
@@ -47,10 +47,17 @@ void server_close(struct server *);             /* frees what server_open made; 
 /* Any thread. */
 struct view *server_view(struct server *);      /* a reference to the present one */
 
-/* For client.c and peer.c: the batch of a session on its way. Blocks while the logger has too much waiting. */
-struct job;
-void server_accept(struct server *, struct view *, struct job *);
-void server_relay(struct server *, struct view *, struct job *, int sender, char wrap);
+uint64_t     server_epoch(struct server *);     /* of our present stream */
+
+/* For client.c and peer.c: a job with its frame on its way. They block while the logger has too much waiting. */
+void server_accept(struct server *, struct view *, struct job *);       /* of our clients: numbered here, and settled */
+void server_relay(struct server *, struct view *, struct job *, char wrap);
+void server_relay_plain(struct server *, struct view *, struct job *, int sender, char wrap);
+
+/* For the logger's thread. */
+void     server_answer(struct server *, const char *member, struct frame *);    /* to its want */
+void     server_tell(struct server *, const char *member, const char *line);
+uint64_t server_new_epoch(struct server *, uint64_t least);             /* our next frame begins a new stream */
 
 extern const struct session_kind client_kind, peer_kind;
 

@@ -24,13 +24,20 @@
 struct session_job;
 struct view;
 
-/* What kind of connection it is. Everything here runs in the session's thread. */
+/* What kind of connection it is, by now. Everything here runs in the session's thread. */
 struct session_kind {
-	size_t  prefix;                                         /* bytes of a line before its text */
+	void    (*input)(struct session *);                     /* there are new bytes in in: eats what is complete */
 	void    (*turn)(struct session *);                      /* view is a new one, perhaps; NULL: no matter */
-	void    (*line)(struct session *, const char *p, const struct line *);  /* a good line; p: prefix included */
 	void    (*flush)(struct session *);                     /* nothing more at hand: the batch is to be sent off */
-	int64_t (*idle_ms)(const struct view *);                /* without a complete line, then it is closed */
+	int64_t (*patience)(const struct session *);            /* ms without anything complete, then it is closed */
+};
+
+/* What a job that is done means for its sender. */
+enum session_answer {
+	ANSWER_OKS,     /* an ok for each line, or an error for each */
+	ANSWER_NUMBER,  /* ok N, or error N for each line */
+	ANSWER_FRAME,   /* ok ORIGIN EPOCH SEQ */
+	ANSWER_TEXT,    /* its reply, as it is */
 };
 
 struct session {
@@ -53,6 +60,19 @@ struct session {
 	struct buf                 replies;     /* struct reply: what is still to be answered, in order */
 	struct buf                 texts;       /* the texts of those replies, one after the other */
 	size_t                     pending_bytes;       /* of batches that the logger has */
+	/* An ok that is held back, since the next may say the same and more. */
+	uint64_t                   ok_n;        /* of a numbered client; 0: none */
+	bool                       ok_frame;    /* of a frame's stream */
+	char                       ok_origin[FRAME_NAME + 1];
+	uint64_t                   ok_epoch, ok_upto;
+	char                       client[FRAME_CLIENT + 1];    /* its token; "": plain */
+	int                        level;       /* members that are to have its messages, as conf_ack gives it */
+	bool                       spoken;      /* its first line has come */
+	uint64_t                   last_n;      /* its last number on this connection */
+	uint64_t                   known_n;     /* the highest that was known of it when it opened */
+	char                       peer[RING_NAME + 1]; /* a member's connection: who; "": not opened */
+	char                       peer_ring[16];       /* the RINGID it opened with */
+	bool                       other_ring;  /* and that is not ours */
 	int64_t                    alive_ms;    /* of the last complete line, or bytes that went out */
 	bool                       closing;     /* no further line is read */
 	bool                       eof;         /* the other side has closed its half */
@@ -70,11 +90,19 @@ struct session {
 void *session_main(void *session);      /* what its thread runs */
 
 /* For the kinds, in the session's thread. */
-bool        session_add(struct session *, const char *origin, const char *text, size_t len);   /* to the batch; false: no memory */
-struct job *session_take(struct session *);     /* the batch, to be given to the logger: an ok for each line follows; NULL: none */
+void        session_lines(struct session *, size_t prefix, void (*line)(struct session *, const char *p, const struct line *));
+                                                /* every line at hand: the bad ones are answered, line gets the good ones */
+bool        session_add(struct session *, const char *kind, const char *origin, const char *text, size_t len);
+                                                /* to the batch; false: no memory */
+void        session_number(struct session *, const char *client, uint64_t n);  /* the batch begins with this number */
+struct job *session_take(struct session *, enum session_answer);        /* the batch, to be given to the logger: the answer
+                                                   follows; NULL: none */
+struct job *session_job(struct session *, enum session_answer, size_t size);    /* another job, answered in its turn; NULL: no memory */
 void        session_reply(struct session *, const char *text);  /* a line, in its turn */
 void        session_bad(struct session *, const char *reason, const char *bytes, size_t n);     /* error.log and error REASON */
 void        session_close(struct session *);    /* read no more; it ends when every reply is out */
+/* Asks the logger and waits for its answer, a number. false: no memory. */
+bool        session_ask(struct session *, enum job_what, const char *text, uint64_t *number);
 
 /* A connection that is not let in: one line, as far as it can be sent without waiting, and closed. */
 void        session_refuse(int fd, const char *line);

@@ -19,8 +19,8 @@
 	X(dropped,              "messages that a peer's full queue did not take") \
 	X(unanswered,           "messages given to a connection that broke before it answered") \
 	X(rejected,             "messages that a peer answered with an error") \
-	X(logged,               "messages in access.log") \
-	X(log_failed,           "messages that could not be written to access.log") \
+	X(logged,               "messages given to access.log") \
+	X(again,                "messages that were logged already under the same client and number") \
 	X(error_lines_lost,     "lines that error.log did not take") \
 	X(connects,             "connections to peers made") \
 	X(connect_failures,     "connections to peers that failed")

@@ -29,6 +29,7 @@ view_new(struct server *server, struct conf *conf, const struct view *old, const
 	v->conf = *conf;
 	memset(conf, 0, sizeof *conf);
 	const struct ring *r = &v->conf.ring;
+	v->ring_id = ring_hash(r);
 	v->owns = net_resolve(r->member[v->conf.self].host, 0, false, v->own, VIEW_OWN, why);
 	if (v->owns == 0) {
 		view_drop(&v);
@@ -88,6 +89,13 @@ view_member_from(const struct view *v, const struct addr *a)
 }
 
 bool
+view_is_member(const struct view *v, const char *name, const struct addr *a)
+{
+	int i = view_place(v, name);
+	return i >= 0 && v->link[i] != NULL && link_is_from(v->link[i], a);
+}
+
+bool
 view_allows_client(const struct view *v, const struct addr *a)
 {
 	const struct conf_allow *allow = &v->conf.allow_clients;
@@ -102,12 +110,36 @@ view_allows_client(const struct view *v, const struct addr *a)
 	return view_member_from(v, a) != VIEW_STRANGER;
 }
 
-/* A hop whose link is down, and which was to pass the message on, gets its own copy when it is up again; those
- * beyond it are served by us, now. */
-static void
-put(struct view *v, struct frame *f, int to, char wrap)
+int
+view_place(const struct view *v, const char *name)
 {
-	if (link_put(v->link[to], f, wrap))
+	return ring_find(&v->conf.ring, name);
+}
+
+/* A plain line cannot say whose stream it is of. What a plain peer passes on reaches a member that speaks the numbered form as a
+ * message of no stream, and a second time when it pulls ours: so a plain peer is left to pass on only to its like. */
+static bool
+may_pass_on(const struct view *v, int to, char wrap)
+{
+	struct hop beyond[RING_MAX];
+	const struct conf *c = &v->conf;
+	if (wrap == '0' || !link_is_plain(v->link[to]))
+		return true;
+	if (c->ring.size > ROUTE_PLAIN_MAX)
+		return false;
+	int n = route_beyond((enum route_rule)c->forwarding, c->ring.size, c->self, to, wrap, beyond);
+	for (int i = 0; i < n; i++)
+		if (!link_is_plain(v->link[beyond[i].to]))
+			return false;
+	return true;
+}
+
+/* Our own frame to a hop. One that is down, and was to pass it on, gets its copy when it is up again (it pulls, or its queue
+ * keeps it); those beyond it are served by us, now. */
+static void
+put_own(struct view *v, struct frame *f, int to, char wrap)
+{
+	if (may_pass_on(v, to, wrap) && link_put(v->link[to], f, wrap))
 		return;
 	link_put(v->link[to], f, '0');
 	view_forward_beyond(v, f, to, wrap);
@@ -128,10 +160,21 @@ view_forward_own(struct view *v, struct frame *f)
 {
 	struct hop hops[RING_MAX];
 	const struct conf *c = &v->conf;
-	int n = c->ring.size > ROUTE_PLAIN_MAX ? route_to_all(c->ring.size, c->self, hops) :
-	    route_from_client((enum route_rule)c->forwarding, c->ring.size, c->self, hops);
+	int n = route_from_client((enum route_rule)c->forwarding, c->ring.size, c->self, hops);
 	for (int i = 0; i < n; i++)
-		put(v, f, hops[i].to, hops[i].wrap);
+		put_own(v, f, hops[i].to, hops[i].wrap);
+}
+
+void
+view_forward_frame(struct view *v, struct frame *f, char wrap)
+{
+	struct hop hops[RING_MAX];
+	const struct conf *c = &v->conf;
+	int origin = view_place(v, f->h.origin);
+	if (origin < 0 || route_from_peer((enum route_rule)c->forwarding, c->ring.size, c->self, origin, wrap, hops) != 1)
+		return;
+	/* A link that is down lets it go, and the member behind it pulls. */
+	link_put(v->link[hops[0].to], f, hops[0].wrap);
 }
 
 void

@@ -94,7 +94,7 @@ START_TEST(all_errors_at_once)
 {
 	begin();
 	unit_file_puts(t.dir, "ring", "la 127.0.0.1\n9 h\nt 127.0.0.1\n");
-	t.options[0] = "ack=7";
+	t.options[0] = "ack=most";
 	t.options[1] = "bogus";
 	t.count = 2;
 	load("member = la\n"
@@ -111,7 +111,7 @@ START_TEST(all_errors_at_once)
 	    "$F:6: unknown key 'max-client' (did you mean 'max-clients'?)\n"
 	    "$F:7: bad value '1': queue-limit should be " BYTES "\n"
 	    "$F:9: key 'member' is here for the second time (line 1 has it)\n"
-	    "-o ack=7: bad value '7': ack should be " ACK "\n"
+	    "-o ack=most: bad value 'most': ack should be " ACK "\n"
 	    "-o bogus: no '=' in 'bogus'\n"
 	    "$F: reconnect-min is over reconnect-max\n"
 	    "$R:2: bad member name (a letter, then up to 15 of A-Za-z0-9_-): '9'\n"
@@ -319,19 +319,42 @@ START_TEST(v02_refusals)
 }
 END_TEST
 
+/* How many members are to have a message, at most all. */
+START_TEST(ack_and_ring)
+{
+	static const struct { const char *text; int size, level; } levels[] = {
+		{ "1", 1, 1 }, { "1", 5, 1 }, { "3", 5, 3 }, { "5", 5, 5 }, { "64", 64, 64 }, { "5", 3, 3 },
+		{ "majority", 1, 1 }, { "majority", 2, 2 }, { "majority", 3, 2 }, { "majority", 4, 3 }, { "majority", 5, 3 },
+		{ "majority", 64, 33 }, { "all", 1, 1 }, { "all", 5, 5 }, { "all", 64, 64 },
+	};
+	for (size_t i = 0; i < UNIT_COUNT(levels); i++) {
+		int level;
+		ck_assert(conf_ack(levels[i].text, &level));
+		ck_assert_int_eq(conf_level(level, levels[i].size), levels[i].level);
+	}
+	begin();
+	load_with("ack = 3\n");
+	assert_errors("");
+	load_with("ack = 4\n");
+	assert_errors("$F: ack = 4, and the ring has 3 members\n");
+	load_with("ack = all\n");
+	assert_errors("");
+	unit_file_puts(t.dir, "ring", "la 127.0.0.1\n");
+	load_with("ack = 2\n");
+	assert_errors("$F: ack = 2, and the ring has 1 members\n");
+	end();
+}
+END_TEST
+
 /* ---- what is without effect yet ---- */
 
 START_TEST(notes)
 {
 	begin();
-	load_with("ack = 1\nkeep-alive = 5\nsync = none\nstate-dir = /x\ncontrol = /y\n");
+	load_with("ack = 1\nkeep-alive = 5\nsync = none\nstate-dir = /x\ncontrol = /y\ngap-timeout = 5\nack-timeout = 1\n"
+	    "digest-interval = 1\njournal-limit = 1G\njournal-segment = 1M\nremember-clients = 7\n");
 	assert_errors("");
-	assert_notes("$F:3: key 'ack' has no effect yet in this version\n"
-	    "$F:5: key 'sync' has no effect yet in this version\n");
-	t.options[0] = "gap-timeout=5";
-	t.count = 1;
-	load_with("");
-	assert_notes("-o gap-timeout=5: key 'gap-timeout' has no effect yet in this version\n");
+	assert_notes("");
 	end();
 }
 END_TEST
@@ -345,10 +368,10 @@ START_TEST(fixed_changes)
 		{ "member=t", "member the member's own address" }, { "log-dir=/x", "log-dir" }, { "pidfile=/x", "pidfile" },
 		{ "user=x", "user" }, { "group=x", "group" }, { "listen-peers=a:1", "listen-peers" },
 		{ "listen-clients=a:1", "listen-clients" }, { "log-queue-limit=1M", "log-queue-limit" },
-		{ "bad-lines=1", "bad-lines" },
+		{ "bad-lines=1", "bad-lines" }, { "state-dir=/x", "state-dir" }, { "remember-clients=1", "remember-clients" },
 		{ "ring=other", "" }, { "ring=moved", "the member's own address" },
 		{ "ring=ports", "the member's own address" },
-		{ "state-dir=/x", "" }, { "control=/x", "" }, { "allow-clients=any", "" }, { "forwarding=v0.2", "" }, { "ack=1", "" },
+		{ "control=/x", "" }, { "allow-clients=any", "" }, { "forwarding=v0.2", "" }, { "ack=1", "" },
 		{ "ack-timeout=1", "" }, { "keep-alive=1", "" }, { "reconnect-min=1", "" }, { "reconnect-max=1", "" },
 		{ "peer-timeout=1", "" }, { "digest-interval=1", "" }, { "gap-timeout=1", "" }, { "queue-limit=1M", "" },
 		{ "journal-limit=1M", "" }, { "journal-segment=1M", "" }, { "sync=none", "" }, { "max-clients=1", "" },
@@ -422,6 +445,7 @@ add(Suite *s)
 	UNIT_TEST(s, member_of_no_ring);
 	UNIT_TEST(s, reconnect_times);
 	UNIT_TEST(s, v02_refusals);
+	UNIT_TEST(s, ack_and_ring);
 	UNIT_TEST(s, notes);
 	UNIT_TEST(s, fixed_changes);
 	UNIT_TEST(s, fini_twice);

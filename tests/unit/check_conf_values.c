@@ -12,7 +12,8 @@
 static const char *const seconds_keys[] = { "ack-timeout", "keep-alive", "reconnect-max", "peer-timeout", "digest-interval",
 	"gap-timeout", "client-idle-timeout", "drain-timeout" };
 static const char *const bytes_keys[] = { "queue-limit", "log-queue-limit", "journal-limit", "journal-segment" };
-static const char *const count_keys[] = { "max-clients", "max-clients-per-address", "bad-lines" };
+static const char *const count_keys[] = { "remember-clients", "max-clients", "max-clients-per-address",
+	"bad-lines" };
 static const char *const path_keys[] = { "log-dir", "state-dir", "control", "pidfile" };
 static const char *const listen_keys[] = { "listen-peers", "listen-clients" };
 
@@ -114,9 +115,9 @@ START_TEST(values_to_choose_from)
 	};
 	TRY_KEY("forwarding", rules);
 	static const struct value acks[] = {
-		{ "1", "1", NULL },
-		{ "0", NULL, ACK }, { "2", NULL, ACK }, { "majority", NULL, ACK }, { "all", NULL, ACK }, { "01", NULL, ACK },
-		{ "", NULL, ACK },
+		{ "1", "1", NULL }, { "3", "3", NULL }, { "majority", "majority", NULL }, { "all", "all", NULL },
+		{ "0", NULL, ACK }, { "65", NULL, ACK }, { "-1", NULL, ACK }, { "01x", NULL, ACK }, { "Majority", NULL, ACK },
+		{ "most", NULL, ACK }, { "1.5", NULL, ACK }, { "99999999999999999999", NULL, ACK }, { "", NULL, ACK },
 	};
 	TRY_KEY("ack", acks);
 	static const struct value syncs[] = {
@@ -251,6 +252,7 @@ START_TEST(defaults)
 	    "journal-limit = 1073741824\n"
 	    "journal-segment = 67108864\n"
 	    "sync = 1\n"
+	    "remember-clients = 65536\n"
 	    "max-clients = 4096\n"
 	    "max-clients-per-address = none\n"
 	    "client-idle-timeout = 900.000\n"
@@ -325,9 +327,9 @@ START_TEST(each_key_its_field)
 	begin();
 	load("member = lg\nring = ring\nlog-dir = /log\nstate-dir = /state\ncontrol = /control\npidfile = /pid\nuser = u\n"
 	    "group = g\nlisten-peers = p:1\nlisten-clients = c:2 [::1]:3\nallow-clients = 10.0.0.0/8\nforwarding = v0.2\n"
-	    "ack = 1\nack-timeout = 1\nkeep-alive = 2\nreconnect-min = 3\nreconnect-max = 4\npeer-timeout = 5\n"
+	    "ack = majority\nack-timeout = 1\nkeep-alive = 2\nreconnect-min = 3\nreconnect-max = 4\npeer-timeout = 5\n"
 	    "digest-interval = 6\ngap-timeout = 7\nqueue-limit = 65537\nlog-queue-limit = 65538\njournal-limit = 65539\n"
-	    "journal-segment = 65540\nsync = always\nmax-clients = 8\nmax-clients-per-address = 9\n"
+	    "journal-segment = 65540\nsync = always\nremember-clients = 13\nmax-clients = 8\nmax-clients-per-address = 9\n"
 	    "client-idle-timeout = 10\ndrain-timeout = 11\nbad-lines = 12\n");
 	assert_errors("");
 	const struct conf *c = &t.conf;
@@ -350,7 +352,7 @@ START_TEST(each_key_its_field)
 	ck_assert_int_eq(c->allow_clients.range[0].bits, 8);
 	ck_assert(!c->allow_clients.ring);
 	ck_assert_int_eq(c->forwarding, ROUTE_V02);
-	ck_assert_str_eq(c->ack, "1");
+	ck_assert_str_eq(c->ack, "majority");
 	ck_assert_str_eq(c->sync, "always");
 	const int64_t ms[] = { c->ack_timeout_ms, c->keep_alive_ms, c->reconnect_min_ms, c->reconnect_max_ms,
 	    c->peer_timeout_ms, c->digest_ms, c->gap_ms };
@@ -364,6 +366,7 @@ START_TEST(each_key_its_field)
 	ck_assert_int_eq(c->client_idle_ms, 10000);
 	ck_assert_int_eq(c->drain_ms, 11000);
 	ck_assert_int_eq(c->bad_lines, 12);
+	ck_assert_int_eq(c->remember_clients, 13);
 	end();
 }
 END_TEST

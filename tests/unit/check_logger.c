@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * check_logger.c - access.log: each job once, in order, and told what is so; check_logger_errors.c has the rest. */
+ * check_logger.c - access.log: each job once, in order, and told what is so; check_logger_disk.c has full disks,
+ * check_logger_errors.c error.log. */
 #include "daemon/logger.h"
 
 #include <pthread.h>
@@ -13,38 +14,120 @@ START_TEST(lines_of_a_frame)
 {
 	struct entry a = { .calls = 0 }, b = a, c = a;
 	begin();
-	struct frame *f = frame_new("la", 100);
-	f->seq = 4242;
-	f->time_ms = INT64_C(1795163521999);
-	frame_add(f, "hello", 5);
-	frame_add(f, "two  words ", 11);
-	frame_add(f, "\xc3\xa4\ttab", 6);
+	struct frame *f = frame_of("la", 1, "hello", 1);
+	f->h.time_ms = INT64_C(1795163521999);
 	put(&a, f);
 	/* Of a peer's plain lines none has a number. */
-	f = frame_new("sixteen-letters_", 100);
-	f->time_ms = 0;
+	f = frame_new("plain", "sixteen-letters_", 100);
 	frame_add(f, "one", 3);
 	frame_add(f, "1 two", 5);
 	put(&b, f);
-	f = frame_new("x", 100);
-	f->seq = UINT64_MAX;
-	frame_add(f, "last", 4);
-	put(&c, f);
+	put(&c, frame_of("t", 1, "first", 2));
 	wait_done(3);
 	unit_assert_file(t.dir, "access.log",
-	    "2026-11-20T08:32:01Z la:4242 hello\n"
-	    "2026-11-20T08:32:01Z la:4243 two  words \n"
-	    "2026-11-20T08:32:01Z la:4244 \xc3\xa4\ttab\n"
+	    "2026-11-20T08:32:01Z la:1 hello\n"
 	    "1970-01-01T00:00:00Z sixteen-letters_:0 one\n"
 	    "1970-01-01T00:00:00Z sixteen-letters_:0 1 two\n"
-	    "1970-01-01T00:00:00Z x:18446744073709551615 last\n");
-	assert_done(&a, 0);
-	assert_done(&b, 0);
-	assert_done(&c, 0);
+	    "2026-11-20T08:32:01Z t:1 first\n"
+	    "2026-11-20T08:32:01Z t:2 first\n");
+	assert_done(&a, "");
+	assert_done(&b, "");
+	assert_done(&c, "");
+	ck_assert_uint_eq(c.job.upto, 2);
 	logger_stop(t.logger);
-	ck_assert_uint_eq(stats_get(&t.stats.logged), 6);
-	ck_assert_uint_eq(stats_get(&t.stats.log_failed), 0);
-	unit_assert_file(t.dir, "error.log", "");
+	ck_assert_uint_eq(stats_get(&t.server.stats.logged), 5);
+	char *log = read_log("error.log");
+	ck_assert_str_eq(log, "");
+	free(log);
+	end();
+}
+END_TEST
+
+/* Numbers with a gap before them wait for it; what is there twice is taken once. */
+START_TEST(order_of_a_stream)
+{
+	struct entry e[5] = { { .calls = 0 } };
+	begin();
+	put(&e[0], frame_of("t", 3, "c", 1));
+	wait_done(1);
+	ck_assert_uint_eq(e[0].job.upto, 0);
+	put(&e[1], frame_of("t", 1, "ab", 2));
+	wait_done(2);
+	ck_assert_uint_eq(e[1].job.upto, 3);
+	put(&e[2], frame_of("t", 2, "again", 2));
+	put(&e[3], frame_of("t", 2, "again", 3));
+	wait_done(4);
+	ck_assert_uint_eq(e[3].job.upto, 4);
+	unit_assert_file(t.dir, "access.log", "2026-11-20T08:32:01Z t:1 ab\n2026-11-20T08:32:01Z t:2 ab\n"
+	    "2026-11-20T08:32:01Z t:3 c\n2026-11-20T08:32:01Z t:4 again\n");
+	stop_and_end();
+}
+END_TEST
+
+/* Numbered clients: a number is logged once, whichever member it came through; what is known of them can be asked. */
+START_TEST(numbered_clients)
+{
+	struct entry e[4] = { { .calls = 0 } };
+	char token[] = "c";
+	begin();
+	for (int i = 0; i < 2; i++) {
+		struct frame *f = frame_of(i == 0 ? "t" : "la", 1, "text", 3);
+		ck_assert_ptr_nonnull(f);
+		strcpy(f->h.client, "c");
+		f->h.n = i == 0 ? 5 : 6;
+		put(&e[i], f);
+	}
+	wait_done(2);
+	e[2].job = (struct job){ .what = JOB_CLIENT, .text = token, .done = done };
+	logger_put(t.logger, &e[2].job);
+	wait_done(3);
+	ck_assert_uint_eq(e[2].job.upto, 8);
+	static const struct { const char *text; uint64_t other; } ask[] = {
+		{ "c 6 text", 0 }, { "c 6 other", 1 }, { "c 9 other", 0 }, { "d 6 other", 0 }, { "c x other", 0 }, { "", 0 },
+	};
+	for (size_t i = 0; i < UNIT_COUNT(ask); i++) {
+		char text[20];
+		strcpy(text, ask[i].text);
+		e[3].job = (struct job){ .what = JOB_OTHER, .text = text, .done = done };
+		logger_put(t.logger, &e[3].job);
+		wait_done(4 + (int)i);
+		ck_assert_uint_eq(e[3].job.upto, ask[i].other);
+	}
+	logger_stop(t.logger);
+	unit_assert_file(t.dir, "access.log", "2026-11-20T08:32:01Z t:1 text\n2026-11-20T08:32:01Z t:2 text\n"
+	    "2026-11-20T08:32:01Z t:3 text\n2026-11-20T08:32:01Z la:3 text\n");
+	ck_assert_uint_eq(stats_get(&t.server.stats.logged), 4);
+	ck_assert_uint_eq(stats_get(&t.server.stats.again), 2);
+	end();
+}
+END_TEST
+
+/* What was told to be settled is there after a start, and nothing twice. */
+START_TEST(after_a_restart)
+{
+	struct entry e;
+	begin();
+	for (uint64_t round = 1; round <= 5; round++) {
+		put_text(&e, round % 2 == 1 ? 1 : 2, "text");
+		wait_done((int)round);
+		if (round % 2 == 1)
+			continue;
+		logger_stop(t.logger);
+		logger_free(&t.logger);
+		t.logger = open_logger(0);
+		ck_assert_ptr_nonnull(t.logger);
+		ck_assert_uint_eq(logger_last_epoch(t.logger), EPOCH + round / 2 - 1);
+		logger_begin(t.logger, EPOCH + round / 2);
+		start();
+		strcpy(e.text, "");
+		t.epoch = EPOCH + round / 2;
+	}
+	logger_stop(t.logger);
+	char *log = read_log("access.log");
+	ck_assert_int_eq(count_lines(log, " la:1 text"), 3);
+	ck_assert_int_eq(count_lines(log, " la:2 text"), 2);
+	ck_assert_int_eq(count_lines(log, ""), 5);
+	free(log);
 	end();
 }
 END_TEST
@@ -54,8 +137,8 @@ START_TEST(reference_of_a_job)
 {
 	struct entry e = { .calls = 0 };
 	begin();
-	struct frame *f = frame_of("la", 1, "text", 1);
-	put(&e, frame_ref(f));
+	struct frame *f = frame_ref(frame_of("la", 1, "text", 1));
+	put(&e, f);
 	wait_done(1);
 	logger_stop(t.logger);
 	ck_assert_uint_eq(atomic_load(&f->refs), 1);
@@ -68,7 +151,7 @@ END_TEST
 START_TEST(stands_there_before_it_is_done)
 {
 	enum { MOST = 20 };
-	struct entry e[MOST];
+	static struct entry e[MOST];
 	begin();
 	for (int i = 0; i < MOST; i++) {
 		char text[32];
@@ -94,7 +177,7 @@ START_TEST(large_batches)
 	char text[301];
 	memset(text, 'x', sizeof text - 1);
 	text[sizeof text - 1] = '\0';
-	begin_with((struct logger_options){ .verbose = 0 });
+	begin_with((struct rig_options){ .verbose = 0 });
 	for (int i = 0; i < JOBS; i++) {
 		e[i] = (struct entry){ .calls = 0 };
 		put(&e[i], frame_of("la", (uint64_t)i * LINES + 1, text, LINES));
@@ -111,10 +194,10 @@ START_TEST(large_batches)
 	ck_assert_int_eq(*p, '\0');
 	free(log);
 	for (int i = 0; i < JOBS; i++) {
-		assert_done(&e[i], 0);
+		assert_done(&e[i], "");
 		ck_assert_int_eq(e[i].number, i);
 	}
-	ck_assert_uint_eq(stats_get(&t.stats.logged), JOBS * LINES);
+	ck_assert_uint_eq(stats_get(&t.server.stats.logged), JOBS * LINES);
 	end();
 }
 END_TEST
@@ -144,7 +227,7 @@ send_many(void *arg)
 		snprintf(text, 32, "%s %d ", s->name, i);
 		text[strlen(text)] = '.';
 		text[s->text] = '\0';
-		struct frame *f = frame_of(s->name, (uint64_t)i + 1, text, 1);
+		struct frame *f = frame_of(s->order != NULL ? "la" : s->name, (uint64_t)i + 1, text, 1);
 		text[s->text] = '.';
 		if (f == NULL) {
 			s->bad++;
@@ -153,14 +236,14 @@ send_many(void *arg)
 		if (s->wait_room)
 			logger_wait_room(t.logger);
 		pthread_mutex_lock(&t.lock);
-		t.given += f->size;
+		t.given += f->h.bytes;
 		if (t.given - t.finished > t.most)
 			t.most = t.given - t.finished;
 		pthread_cond_broadcast(&t.changed);
 		pthread_mutex_unlock(&t.lock);
 		if (s->order != NULL) {
 			pthread_mutex_lock(s->order);
-			f->seq = ++*s->next;
+			f->h.seq = ++*s->next;
 		}
 		put(&s->entries[i], f);
 		if (s->order != NULL)
@@ -199,8 +282,8 @@ assert_all_done(struct sender s[THREADS])
 {
 	for (int k = 0; k < THREADS; k++) {
 		for (int i = 0; i < s[k].jobs; i++)
-			unit_require(s[k].entries[i].calls == 1 && s[k].entries[i].error == 0 &&
-			    s[k].entries[i].job.frame == NULL, "job %d of thread %d: %d calls, error %d", i, k,
+			unit_require(s[k].entries[i].calls == 1 && *s[k].entries[i].error == '\0' &&
+			    s[k].entries[i].job.frame == NULL, "job %d of thread %d: %d calls, error %s", i, k,
 			    s[k].entries[i].calls, s[k].entries[i].error);
 	}
 	ck_assert_int_eq(t.done, THREADS * s[0].jobs);
@@ -225,8 +308,10 @@ check_lines(const struct sender s[THREADS], bool one_order)
 		uint64_t seq;
 		*lf = '\0';
 		lines++;
-		unit_require(sscanf(p, "2026-11-20T08:32:01Z t%u:%" SCNu64 " t%u %d ", &who, &seq, &again, &i) == 4 &&
-		    who < THREADS && who == again, "line %d: %s", lines, p);
+		unit_require(one_order ? sscanf(p, "2026-11-20T08:32:01Z la:%" SCNu64 " t%u %d ", &seq, &who, &i) == 3 :
+		    sscanf(p, "2026-11-20T08:32:01Z t%u:%" SCNu64 " t%u %d ", &again, &seq, &who, &i) == 4 && who == again,
+		    "line %d: %s", lines, p);
+		unit_require(who < THREADS, "line %d: %s", lines, p);
 		unit_require(i == next[who], "line %d: %d of thread %u, not %d", lines, i, who, next[who]);
 		next[who]++;
 		unit_require(seq == (uint64_t)(one_order ? lines : i + 1), "line %d: number %" PRIu64, lines, seq);
@@ -253,7 +338,7 @@ START_TEST(one_order_for_all)
 	for (int k = 0; k < THREADS; k++)
 		for (int i = 1; i < s[k].jobs; i++)
 			unit_require(s[k].entries[i].number > s[k].entries[i - 1].number, "job %d of thread %d is done early", i, k);
-	ck_assert_uint_eq(stats_get(&t.stats.logged), (uint64_t)(THREADS * s[0].jobs));
+	ck_assert_uint_eq(stats_get(&t.server.stats.logged), (uint64_t)(THREADS * s[0].jobs));
 	free_senders(s);
 	end();
 }
@@ -283,7 +368,7 @@ START_TEST(room_bounds_memory)
 {
 	enum { LIMIT = 20000, TEXT = 998, SIZE = TEXT + 2 };
 	struct sender s[THREADS];
-	begin_with((struct logger_options){ .limit_bytes = LIMIT });
+	begin_with((struct rig_options){ .limit_bytes = LIMIT });
 	gate(true);
 	start();
 	start_senders(s, (struct sender){ .jobs = unit_amount(500), .text = TEXT, .wait_room = true });
@@ -311,47 +396,12 @@ START_TEST(room_bounds_memory)
 }
 END_TEST
 
-static void *
-wait_for_room(void *early)
-{
-	logger_wait_room(t.logger);
-	pthread_mutex_lock(&t.lock);
-	*(bool *)early = t.gate_closed;
-	pthread_mutex_unlock(&t.lock);
-	return NULL;
-}
-
-/* All that wait go on when there is room, though none of them makes another one go on. */
-START_TEST(room_for_all_who_wait)
-{
-	struct entry e[2];
-	pthread_t thread[THREADS];
-	bool early[THREADS] = { false };
-	begin_with((struct logger_options){ .limit_bytes = 10 });
-	gate(true);
-	put_text(&e[0], 1, "more than ten bytes");
-	put_text(&e[1], 2, "and more of them");
-	start();
-	for (int i = 0; i < THREADS; i++)
-		ck_assert_int_eq(pthread_create(&thread[i], NULL, wait_for_room, &early[i]), 0);
-	/* Time to begin waiting; who comes late need not wait. */
-	for (int64_t until = clock_mono_ms() + 50; clock_mono_ms() < until;)
-		usleep(500);
-	gate(false);
-	for (int i = 0; i < THREADS; i++) {
-		pthread_join(thread[i], NULL);
-		ck_assert(!early[i]);
-	}
-	stop_and_end();
-}
-END_TEST
-
 /* Who does not ask for room is not held up. */
 START_TEST(put_does_not_wait)
 {
 	enum { MOST = 100 };
 	static struct entry e[MOST];
-	begin_with((struct logger_options){ .limit_bytes = 10 });
+	begin_with((struct rig_options){ .limit_bytes = 10 });
 	gate(true);
 	start();
 	for (int i = 0; i < MOST; i++)
@@ -360,129 +410,8 @@ START_TEST(put_does_not_wait)
 	wait_done(MOST);
 	logger_wait_room(t.logger);
 	for (int i = 0; i < MOST; i++)
-		assert_done(&e[i], 0);
+		assert_done(&e[i], "");
 	stop_and_end();
-}
-END_TEST
-
-/* ---- a log that cannot be written ---- */
-
-START_TEST(full_disk)
-{
-	struct entry e[4];
-	begin();
-	capture_stderr();
-	put_text(&e[0], 1, "before");
-	wait_done(1);
-	leave_room("access.log", 10);
-	put_text(&e[1], 2, "does not fit");
-	wait_done(2);
-	put_text(&e[2], 3, "neither does");
-	wait_done(3);
-	/* Said where it can still be said, once. */
-	unit_wait(log_has("error.log", "access.log: File too large"));
-	free_disk();
-	put_text(&e[3], 4, "after");
-	wait_done(4);
-	logger_stop(t.logger);
-	give_back_stderr();
-
-	assert_done(&e[0], 0);
-	assert_done(&e[1], EFBIG);
-	assert_done(&e[2], EFBIG);
-	assert_done(&e[3], 0);
-	size_t len;
-	char *access = unit_file_read(t.dir, "access.log", &len), *error = read_log("error.log"), *said = read_log("stderr");
-	ck_assert_str_eq(access, "2026-11-20T08:32:01Z la:1 before\n");
-	/* Behind the hole. */
-	ck_assert_uint_gt(len, DISK - 10);
-	ck_assert_str_eq(access + DISK - 10, "2026-11-20T08:32:01Z la:4 after\n");
-	free(access);
-	assert_form(error);
-	ck_assert_int_eq(count_lines(error, "zogd cannot write "), 1);
-	ck_assert_int_eq(count_lines(error, "access.log can be written again"), 1);
-	ck_assert_int_eq(count_lines(said, "cannot write "), 1);
-	ck_assert_int_eq(count_lines(said, "access.log can be written again"), 1);
-	ck_assert_uint_eq(stats_get(&t.stats.logged), 2);
-	ck_assert_uint_eq(stats_get(&t.stats.log_failed), 2);
-	free(error);
-	free(said);
-	end();
-}
-END_TEST
-
-/* What is told ok stands there, what is told an error does not: whatever fits. */
-START_TEST(told_what_is_so)
-{
-	enum { MOST = 40 };
-	static struct entry e[MOST];
-	for (off_t room = 0; room < 2000; room += 97) {
-		begin_with((struct logger_options){ .verbose = 0 });
-		capture_stderr();
-		leave_room("access.log", room);
-		/* Some at once, then by and by. */
-		for (int i = 0; i < MOST / 2; i++) {
-			char text[40];
-			snprintf(text, sizeof text, "text number %d.", i);
-			put_text(&e[i], (uint64_t)i + 1, text);
-		}
-		start();
-		for (int i = MOST / 2; i < MOST; i++) {
-			char text[40];
-			wait_done(i);
-			snprintf(text, sizeof text, "text number %d.", i);
-			put_text(&e[i], (uint64_t)i + 1, text);
-		}
-		wait_done(MOST);
-		logger_stop(t.logger);
-		free_disk();
-		give_back_stderr();
-		char *log = read_log("access.log");
-		int good = 0;
-		for (int i = 0; i < MOST; i++) {
-			ck_assert_int_eq(e[i].calls, 1);
-			ck_assert(e[i].error == 0 || e[i].error == EFBIG);
-			ck_assert_int_eq(count_lines(log, e[i].text), e[i].error == 0);
-			good += e[i].error == 0;
-		}
-		ck_assert_int_eq(count_lines(log, ""), good);
-		ck_assert_uint_eq(stats_get(&t.stats.logged), (uint64_t)good);
-		ck_assert_uint_eq(stats_get(&t.stats.log_failed), (uint64_t)(MOST - good));
-		free(log);
-		end();
-	}
-}
-END_TEST
-
-/* An error.log that is full is no reason not to go on; its lines are on stderr and counted. */
-START_TEST(error_log_cannot_be_written)
-{
-	struct entry e;
-	begin();
-	capture_stderr();
-	leave_room("error.log", 5);
-	logger_say(t.logger, "zogd", "this is lost");
-	logger_say(t.logger, "zogd", "and this");
-	put_text(&e, 1, "good");
-	wait_done(1);
-	unit_wait(stats_get(&t.stats.error_lines_lost) == 2);
-	free_disk();
-	logger_say(t.logger, "zogd", "this is not");
-	logger_stop(t.logger);
-	give_back_stderr();
-	assert_done(&e, 0);
-	ck_assert_uint_eq(stats_get(&t.stats.logged), 1);
-	ck_assert_uint_eq(stats_get(&t.stats.error_lines_lost), 2);
-	char *said = read_log("stderr"), *log = read_log("error.log");
-	ck_assert_int_eq(count_lines(log, ""), 1);
-	ck_assert_int_eq(count_lines(log, " zogd this is not"), 1);
-	ck_assert_int_eq(count_lines(said, "zogd this is lost"), 1);
-	ck_assert_int_eq(count_lines(said, "zogd and this"), 1);
-	ck_assert_int_eq(count_lines(said, "error.log: File too large"), 1);
-	ck_assert_int_eq(count_lines(said, "error.log can be written again"), 1);
-	free(said);
-	free(log);
-	end();
 }
 END_TEST
 
@@ -513,17 +442,16 @@ static void
 add(Suite *s)
 {
 	UNIT_TEST(s, lines_of_a_frame);
+	UNIT_TEST(s, order_of_a_stream);
+	UNIT_TEST(s, numbered_clients);
+	UNIT_TEST(s, after_a_restart);
 	UNIT_TEST(s, reference_of_a_job);
 	UNIT_TEST(s, stands_there_before_it_is_done);
 	UNIT_TEST(s, large_batches);
 	UNIT_TEST(s, one_order_for_all);
 	UNIT_TEST(s, each_thread_its_order);
 	UNIT_TEST(s, room_bounds_memory);
-	UNIT_TEST(s, room_for_all_who_wait);
 	UNIT_TEST(s, put_does_not_wait);
-	UNIT_TEST(s, full_disk);
-	UNIT_TEST(s, told_what_is_so);
-	UNIT_TEST(s, error_log_cannot_be_written);
 	UNIT_TEST(s, stop);
 }
 

@@ -18,14 +18,15 @@ START_TEST(usage_64)
 		{ "--testing=yes", NULL, "takes no value" },
 		{ "-x\033[2J", NULL, "-x" }, { "--\033[2J", NULL, "\\x1b[2J" },
 		{ "-s", "[::1", "neither" },
-		{ "--ack", "2", "no such option" }, { "--client", "me", "no such option" },
+		{ "--ack", "0", "ack: a number" }, { "--ack", "most", "ack: a number" },
+		{ "--client", "-", "client: not" }, { "--client", "a b", "client: not" },
 	};
 	for (size_t i = 0; i < sizeof args / sizeof args[0]; i++) {
 		run(args[i][0], args[i][1]);
 		is(64, "", NULL);
 		ck_assert_int_eq(strncmp(said(1), "sprog: ", 7), 0);
 		says(1, args[i][2]);
-		if (strcmp(args[i][0], "-s") != 0)
+		if (strcmp(args[i][0], "-s") != 0 && strstr(args[i][2], ": ") == NULL)
 			says(1, "\nTry 'sprog --help'.\n");
 	}
 	run("-m", "a", "-f", "-");
@@ -39,7 +40,9 @@ START_TEST(bad_text_65)
 	run("-s", host, "-n", "1", "-m", "two\nlines");
 	is(65, "", "sprog: --message: control character\n");
 	run("-s", host, "-n", "1", "-m", "quit");
-	is(65, "", "sprog: --message: a command of the protocol, not a message\n");
+	is(65, "", NULL);
+	says(1, "sprog: message 1: not sent: 127.0.0.1:");
+	says(1, ": a command of the protocol, not a message\n");
 	char longest[70000];
 	memset(longest, 'x', sizeof longest);
 	struct buf b = BUF_INIT;
@@ -55,7 +58,7 @@ START_TEST(bad_text_65)
 	buf_fini(&b);
 	run("-s", host, "-f", path("lines"));
 	is(65, "", NULL);
-	static const char *const reasons[] = { "3: empty line", "4: a command",
+	static const char *const reasons[] = { "3: empty line", "4: not sent: 127.0.0.1:",
 	    "5: control character", "6: line too long", "7: line too long" };
 	const char *line = said(1);
 	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
@@ -188,6 +191,27 @@ START_TEST(escapes_75_76)
 }
 END_TEST
 
+/* What is said to HELLO. */
+START_TEST(hello_64_76)
+{
+	static const struct stub_script script[] = {
+		{ .no_hello = "error bad ack level\r\n" }, { .no_hello = "ok\r\n" },
+		{ .no_hello = "220 mail ESMTP\r\n" } };
+	serve(script);
+	run("-s", host, "-n", "1", "-a", "5");
+	is(64, "", NULL);
+	says(1, ": bad ack level\n");
+	run("-s", host, "-n", "1", "--ack", "majority", "--client", "me");
+	is(76, "", NULL);
+	says(1, "speaks the plain form, without --ack");
+	run("-s", host, "-n", "1");
+	is(76, "", NULL);
+	says(1, "bad reply '220 mail ESMTP'");
+	stub_stop(&x);
+	ck_assert_int_eq((int)x.lines, 0);
+}
+END_TEST
+
 START_TEST(turned_away_77)
 {
 	static const struct stub_script script[] = {{ .greeting = "error not allowed\r\n" }};
@@ -214,6 +238,7 @@ main(void)
 	tcase_add_test(t, no_answer_75);
 	tcase_add_test(t, refused_75);
 	tcase_add_test(t, escapes_75_76);
+	tcase_add_test(t, hello_64_76);
 	tcase_add_test(t, turned_away_77);
 	suite_add_tcase(suite, t);
 	SRunner *runner = srunner_create(suite);

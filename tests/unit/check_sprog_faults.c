@@ -51,8 +51,8 @@ START_TEST(cut_while_writing)
 		text[snprintf(text, sizeof text, "%d", i)] = '.';
 		ck_assert_int_eq(sprog_submit(s, text, sizeof text, NULL), SPROG_OK);
 	}
-	/* All of the other half, and the sockets of this one are full. */
-	while (seen.count[SPROG_OK] < MANY / 2)
+	/* Much of what the other one got, and the sockets of this one are full. */
+	while (seen.count[SPROG_OK] < MANY / 4)
 		ck_assert_int_ge(sprog_poll(s, -1), 0);
 	stub_stop(&x);
 	ck_assert_int_eq(sprog_wait(s, STUB_DEADLINE_MS), SPROG_OK);
@@ -166,11 +166,12 @@ START_TEST(deaf_member)
 	static const struct stub_script deaf[] = {{ .deaf = true }};
 	struct stub x;
 	stub_start(&x, deaf);
-	struct sprog *s = open_host(x.port, 300, MANY);
+	struct sprog *s = open_host(x.port, 1500, MANY);
 	char text[LENGTH];
 	memset(text, '.', sizeof text);
 	for (int i = 0; i < MANY; i++)
-		ck_assert_int_eq(sprog_submit(s, text, sizeof text, NULL), SPROG_OK);
+		if (sprog_submit(s, text, sizeof text, NULL) != SPROG_OK)
+			ck_abort();     /* an assert of Check's costs more than the message */
 	ck_assert_int_eq(sprog_wait(s, STUB_DEADLINE_MS), SPROG_OK);
 	each_once(MANY);
 	ck_assert_int_gt(seen.count[SPROG_UNKNOWN], 0);
@@ -293,7 +294,15 @@ START_TEST(late_member)
 	struct stub x, y;
 	stub_start(&x, script);
 	stub_start(&y, stub_good);
-	struct sprog *s = open_ring((uint16_t[]){ x.port, y.port }, 2, SPROG_ROUND_ROBIN, 100);
+	struct sprog_options o = SPROG_OPTIONS_INIT;
+	char file[64];
+	stub_ring(file, (uint16_t[]){ x.port, y.port }, 2);
+	o.ring_file = file;
+	o.choice = SPROG_ROUND_ROBIN;
+	o.timeout_ms = 100;
+	o.window = 31;          /* too few for runs */
+	struct sprog *s = open_with(&o);
+	unlink(file);
 	/* One of the two goes to it, and so does one of the next two, with a longer time. */
 	submit_numbers(s, 2);
 	seen.burst = 20;

@@ -126,7 +126,7 @@ load_with(const char *lines)
 #define LISTEN "up to 8 of ADDRESS:PORT or [V6]:PORT, separated by blanks"
 #define ALLOW "up to 64 of ADDRESS, ADDRESS/BITS, ring or any, separated by blanks"
 #define NAME "a member's name (a letter, then up to 15 of A-Za-z0-9_-)"
-#define ACK "1 (higher levels need the journal, which this version does not have yet)"
+#define ACK "a number from 1 to the ring's size, majority or all"
 #define NEVER "not set: this version cannot check a secret, and will not pretend to"
 
 #endif

@@ -12,7 +12,7 @@
 
 /* What the callback has seen. */
 struct seen {
-	int      count[SPROG_SYSTEM + 1];
+	int      count[SPROG_NUMBER + 1];
 	uint64_t last_ok;               /* ids of the settled must grow where order is asked for */
 	bool     disorder;
 	int      again;                 /* submit as many more from within, one for each outcome */
@@ -56,7 +56,7 @@ static inline int
 total(void)
 {
 	int n = 0;
-	for (int i = 0; i <= SPROG_SYSTEM; i++)
+	for (int i = 0; i <= SPROG_NUMBER; i++)
 		n += seen.count[i];
 	return n;
 }
