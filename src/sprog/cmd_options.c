@@ -20,7 +20,7 @@
 
 static const int64_t second_ns = 1000000000;
 
-enum { WINDOW = 256, SEED };
+enum { WINDOW = 256, SEED, CLIENT };
 
 static const struct option long_options[] = {
 	{ "ring", required_argument, NULL, 'R' },
@@ -35,6 +35,8 @@ static const struct option long_options[] = {
 	{ "specificHost", required_argument, NULL, 's' },
 	{ "testing", no_argument, NULL, 'T' },
 	{ "port", required_argument, NULL, 'p' },
+	{ "ack", required_argument, NULL, 'a' },
+	{ "client", required_argument, NULL, CLIENT },
 	{ "timeout", required_argument, NULL, 't' },
 	{ "window", required_argument, NULL, WINDOW },
 	{ "seed", required_argument, NULL, SEED },
@@ -46,7 +48,7 @@ static const struct option long_options[] = {
 	{ "version", no_argument, NULL, 'V' },
 	{ NULL, 0, NULL, 0 }
 };
-static const char short_options[] = ":R:i:n:m:f:l:rs:Tp:t:L:PqvhV";
+static const char short_options[] = ":R:i:n:m:f:l:rs:Tp:a:t:L:PqvhV";
 
 static void
 help(void)
@@ -73,7 +75,10 @@ help(void)
 	    "                          no ring file is needed; also --specificHost\n"
 	    "  -T, --testing           the same as -s 127.0.0.1\n"
 	    "  -p, --port PORT         client port, not the ring file's (default 55552)\n"
+	    "  -a, --ack LEVEL         settled once so many members have it: 1 to the ring's\n"
+	    "                          size, majority or all (default: the member's setting)\n"
 	    "  -t, --timeout SECONDS   give up on a message after that (default 30)\n"
+	    "      --client TOKEN      fixed, numbers go on; default a fresh random one\n"
 	    "\n"
 	    "What is said:\n"
 	    "  -L, --log FILE          append time, member, outcome, text of each message\n"
@@ -211,6 +216,12 @@ option_where(struct options *o, int letter)
 		if (!net_port(optarg, &port))
 			return usage("--port", optarg, "not 1 to 65535");
 		o->lib.port = port;
+		break;
+	case 'a':
+		o->lib.ack = optarg;
+		break;
+	case CLIENT:
+		o->lib.client = optarg;
 		break;
 	case 't':
 		if (!seconds(optarg, &ns) || ns == 0 || (ns + 999999) / 1000000 > INT_MAX)

@@ -36,7 +36,7 @@ report_open(struct report *r, const struct options *o)
 static int
 gravity(int code)
 {
-	static const int order[] = { EX_OSERR, EX_IOERR, EX_NOPERM, EX_UNAVAILABLE, EX_PROTOCOL,
+	static const int order[] = { EX_USAGE, EX_OSERR, EX_IOERR, EX_NOPERM, EX_UNAVAILABLE, EX_PROTOCOL,
 	    EX_TEMPFAIL, EX_DATAERR };
 	enum { ORDERS = sizeof order / sizeof order[0] };
 	for (int i = 0; i < ORDERS; i++)
@@ -86,6 +86,11 @@ exit_code(const struct sprog_result *result)
 		return EX_NOPERM;
 	case SPROG_MEMORY:
 		return EX_OSERR;
+	case SPROG_BAD_TEXT:
+	case SPROG_NUMBER:
+		return EX_DATAERR;
+	case SPROG_ARGUMENT:
+		return EX_USAGE;
 	default:
 		/* A refusal as well: the text is good, so what is wrong is the member's, a full
 		 * disk or the like. */
@@ -99,12 +104,29 @@ say_failure(struct report *r, const struct sprog_result *result, const char *whi
 	const char *member = result->member, *reason = result->reason;
 	switch (result->status) {
 	case SPROG_ERROR:
-		report_say(r, "%s: %s refused it: %s", which, member, reason);
+		if (*member != '\0')
+			report_say(r, "%s: %s refused it: %s", which, member, reason);
+		else
+			report_say(r, "%s: refused: %s", which, reason);
 		break;
 	case SPROG_UNKNOWN:
+		if (*member != '\0')
+			report_say(r, "%s: sent to %s, which may have logged it or not: %s", which,
+			    member, reason);
+		else
+			report_say(r, "%s: not settled in time, and may be logged or not: %s", which,
+			    reason);
+		break;
 	case SPROG_PROTOCOL:
-		report_say(r, "%s: sent to %s, which may have logged it or not: %s", which, member,
-		    reason);
+		report_say(r, "%s: %s%s%s: %s", which, *member != '\0' ? "sent to " : "not sent",
+		    member, *member != '\0' ? ", which may have logged it or not" : "", reason);
+		break;
+	case SPROG_NUMBER:
+	case SPROG_BAD_TEXT:
+		report_say(r, "%s: not sent: %s: %s", which, member, reason);
+		break;
+	case SPROG_ARGUMENT:
+		report_say(r, "%s: not sent: %s", which, reason);
 		break;
 	default:
 		report_say(r, "%s: not sent, %s%s%s", which, sprog_strerror(result->status),
@@ -117,9 +139,17 @@ static void
 failure(struct report *r, const struct sprog_result *result)
 {
 	report_failed(r, exit_code(result));
-	if (result->status == SPROG_UNREACHABLE || result->status == SPROG_FORBIDDEN ||
-	    result->status == SPROG_CROWDED)
+	switch (result->status) {
+	case SPROG_UNREACHABLE:
+	case SPROG_FORBIDDEN:
+	case SPROG_CROWDED:
+	case SPROG_ARGUMENT:
 		r->hopeless = true;
+		break;
+	default:
+		/* Tried at one member after the other until the time was up. */
+		r->hopeless |= *result->member == '\0' && result->status != SPROG_CANCELLED;
+	}
 	if (r->failures++ > 0) {
 		if (r->options->quiet)
 			return;
@@ -169,9 +199,10 @@ put_line(struct report *r, struct buf *b, const struct sprog_result *result)
 	buf_puts(b, *result->member != '\0' ? result->member : "-");
 	if (result->status == SPROG_OK) {
 		buf_put(b, " ok ", 4);
-	} else if (result->status == SPROG_UNKNOWN || result->status == SPROG_PROTOCOL) {
+	} else if (result->status == SPROG_UNKNOWN ||
+	    (result->status == SPROG_PROTOCOL && *result->member != '\0')) {
 		buf_puts(b, " unknown ");
-	} else if (result->status == SPROG_ERROR) {
+	} else if (result->status == SPROG_ERROR || result->status == SPROG_NUMBER) {
 		buf_puts(b, " error \"");
 		for (const char *c = result->reason; *c != '\0'; c++)
 			buf_put(b, *c == '"' ? "'" : c, 1);

@@ -37,10 +37,16 @@ stats_add(struct stats *s, const struct sprog_result *r)
 		s->ok++;
 		break;
 	case SPROG_ERROR:
+	case SPROG_NUMBER:
 		s->error++;
 		break;
-	case SPROG_UNKNOWN:
 	case SPROG_PROTOCOL:
+		if (*r->member == '\0')
+			s->unsent++;
+		else
+			s->unknown++;
+		return;
+	case SPROG_UNKNOWN:
 		s->unknown++;
 		return;
 	default:

@@ -39,6 +39,7 @@ sprog_report(struct sprog *s, const struct sprog_target *t, const struct sprog_f
 {
 	s->in_flight--;
 	s->ended++;
+	text += f->head;
 	if (f->id == s->awaited_id) {
 		s->awaited_id = 0;
 		s->awaited_status = status;
@@ -50,7 +51,7 @@ sprog_report(struct sprog *s, const struct sprog_target *t, const struct sprog_f
 	if (s->settled == NULL)
 		return;
 	struct sprog_result r = {
-		.id = f->id, .tag = f->tag, .status = status, .text = text, .length = f->size - 2,
+		.id = f->id, .tag = f->tag, .status = status, .text = text, .length = f->size - f->head - 2,
 		.member = t != NULL ? t->name : "", .reason = reason,
 		.latency_ns = (uint64_t)(s->now_ns - f->submitted_ns),
 	};
@@ -68,9 +69,13 @@ sprog_close(struct sprog **sp)
 	*sp = NULL;
 	sprog_clock(s);
 	s->window = 0;          /* the callback is not to submit more */
+	s->closing = true;
 	for (int i = 0; i < s->targets; i++) {
 		struct sprog_target *t = &s->target[i];
 		sprog_link_fail(s, t, WRONG_UNREACHABLE, "closed before it was answered", true);
+		sprog_again(s, t);
+		sprog_queue_fini(&t->queue);
+		sprog_queue_fini(&t->again);
 		buf_fini(&t->in);
 	}
 	sprog_give_up(s, SPROG_CANCELLED);
@@ -82,9 +87,12 @@ sprog_close(struct sprog **sp)
 const char *
 sprog_check(const char *text, size_t len)
 {
-	const char *why = line_check(text, len);
-	if (why != NULL)
-		return why;
+	return line_check(text, len);
+}
+
+const char *
+sprog_check_plain(const char *text, size_t len)
+{
 	if ((len == 4 && memcmp(text, "quit", 4) == 0) ||
 	    (len == 9 && (memcmp(text, "keepAlive", 9) == 0 || memcmp(text, "keepalive", 9) == 0)))
 		return "a command of the protocol, not a message";
@@ -112,6 +120,10 @@ submit(struct sprog *s, const char *text, size_t len, void *tag, int64_t timeout
 	    .deadline_ns = now + timeout_ns };
 	/* Those that wait for a member go first. */
 	struct sprog_target *t = s->pending.count == 0 ? sprog_choose(s) : NULL;
+	if (t != NULL && t->plain && sprog_check_plain(text, len) != NULL)
+		t = NULL;       /* what is to be done about that is decided there */
+	if (t != NULL)
+		sprog_number(s, t, &f);
 	if (!sprog_queue_put(t != NULL ? &t->queue : &s->pending, &f, text, len))
 		return refuse(s, SPROG_MEMORY, NULL);
 	s->last_id++;
@@ -135,6 +147,7 @@ prepare(struct sprog *s)
 	sprog_expire(s);
 	for (int i = 0; i < s->targets; i++) {
 		struct sprog_target *t = &s->target[i];
+		sprog_again(s, t);
 		if (t->link == LINK_CLOSED && t->failures > 0 && s->now_ns >= t->retry_ns)
 			t->probe = s->in_flight > 0;
 	}
@@ -186,8 +199,9 @@ collect(struct sprog *s, struct pollfd *fds, int max)
 		const struct sprog_target *t = &s->target[i];
 		if (t->link == LINK_CLOSED)
 			continue;
-		bool writing = t->link == LINK_CONNECTING || t->sent_bytes < t->queue.bytes.len;
-		int events = (t->link == LINK_OPEN ? POLLIN : 0) | (writing ? POLLOUT : 0);
+		bool connecting = t->link == LINK_CONNECTING;
+		bool writing = connecting || (t->link == LINK_OPEN && sprog_link_writable(t) > 0);
+		int events = (connecting ? 0 : POLLIN) | (writing ? POLLOUT : 0);
 		fds[n++] = (struct pollfd){ .fd = t->fd, .events = (short)events };
 	}
 	return n;
@@ -299,8 +313,10 @@ sprog_cancel(struct sprog *s)
 		return -1;
 	s->ended = 0;
 	sprog_clock(s);
-	for (int i = 0; i < s->targets; i++)
+	for (int i = 0; i < s->targets; i++) {
+		sprog_again(s, &s->target[i]);
 		sprog_take_back(s, &s->target[i]);
+	}
 	sprog_give_up(s, SPROG_CANCELLED);
 	return s->ended;
 }
@@ -336,8 +352,8 @@ sprog_strerror(int status)
 	static const char *const text[] = {
 		[SPROG_OK] = "settled",
 		[SPROG_ERROR] = "refused by the member",
-		[SPROG_UNKNOWN] = "not answered, may have been logged",
-		[SPROG_PROTOCOL] = "answered against the protocol, may have been logged",
+		[SPROG_UNKNOWN] = "not settled, may have been logged",
+		[SPROG_PROTOCOL] = "answered against the protocol",
 		[SPROG_UNREACHABLE] = "no member could be reached",
 		[SPROG_CROWDED] = "too many clients at every member that could be reached",
 		[SPROG_FORBIDDEN] = "not allowed by any member",
@@ -349,6 +365,7 @@ sprog_strerror(int status)
 		[SPROG_ARGUMENT] = "bad argument",
 		[SPROG_RING] = "bad ring file",
 		[SPROG_SYSTEM] = "system error",
+		[SPROG_NUMBER] = "its number stands for another text",
 	};
 	if (status < 0 || status >= (int)(sizeof text / sizeof text[0]))
 		return "unknown status";

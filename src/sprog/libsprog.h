@@ -8,19 +8,33 @@
  *      queue of a target:   |- told or waiting for the reply -|- being written -|- not yet sent -|
  *                            0 .. sent_count                    at most one
  *
+ * A connection is opened by HELLO and is numbered from then on: a line is "N TEXT". A member that does
+ * not know HELLO is spoken to in the plain form, the line is the text then.
+ *
+ * Numbers. A message gets its number when it goes to a target, and keeps it once it was sent. Each
+ * target has a block of numbers of its own: members remember of a client a few dozen ranges of numbers
+ * only, and what came over one connection is to be one range, however far another one lags behind.
+ * Pending lines carry none; of those that have one it is in struct sprog_flight.
+ *
  * Invariants:
- * 1. A message whose line end was given to the kernel never leaves its target's queue for another,
- *    unless the member said that it did not take it. What was not given that far may.
+ * 1. Plain: a message whose line end was given to the kernel never leaves its target's queue for
+ *    another, unless the member said that it did not take it. What was not given that far may.
+ *    Numbered: it may always, its number stays, and the ring logs it once.
  * 2. Each message is reported once (or, if sprog_send waits for it, handed to it): in_flight
  *    counts those that are not. One that was given up while its reply is outstanding stays as
  *    told, so that the replies that follow are not taken for another message's.
  * 3. The callback may submit: a report is made only where no pointer into a queue is used after.
+ * 4. Numbers grow along a connection, along the sent part of a queue, and along its rest. Where the
+ *    rest begins lower, the target is to be renewed: nothing more is written until all that was sent
+ *    is answered, and the rest goes over a new connection. Pending has those with a number first, by
+ *    number, then the others by id.
  *
  * libsprog.c         the public functions, what is reported
  * libsprog_open.c    options, ring file, host
  * libsprog_queue.c   lines and what is known of each
  * libsprog_choose.c  which target: choice, backoff, pending, deadlines
- * libsprog_link.c    one connection: connect, write, read, replies
+ * libsprog_link.c    one connection: connect, write, read
+ * libsprog_reply.c   what replies mean
  */
 #ifndef ZOG_LIBSPROG_H
 #define ZOG_LIBSPROG_H
@@ -39,15 +53,25 @@ enum {
 	SPROG_REASON = 512,
 	SPROG_BATCH = 64 * 1024,        /* bytes for one read or write */
 	SPROG_MAX_REPLY = 1024,         /* bytes of a reply line */
+	SPROG_DIGITS = 20,              /* of a number of 64 bits */
+	SPROG_BLOCK = 1 << 20,          /* numbers */
+	SPROG_RUN = 256,                /* messages in a row to one member, at most */
+	SPROG_PLAIN_MS = 600 * 1000,    /* a plain member may have learned HELLO after that */
 };
 
 /* One message; its line is in the queue's bytes. */
 struct sprog_flight {
 	uint64_t id;
+	uint64_t number;        /* where it is in a numbered queue, or kept */
 	void    *tag;
 	int64_t  submitted_ns, deadline_ns;
-	uint32_t size;          /* bytes of the line, its CR LF among them */
-	bool     told;          /* reported already: only its reply is still to come */
+	uint32_t size;          /* bytes of the line, its number and CR LF among them */
+	uint8_t  head;          /* bytes of the number and its blank; 0: none */
+	bool     told;          /* reported already, or elsewhere now: only its place is kept */
+	bool     answered;      /* told, and its reply has come, before those of earlier ones */
+	bool     kept;          /* was sent: its number stands */
+	bool     doubt;         /* a member may have it, though none has settled it */
+	bool     unconfirmed;   /* the last answer was that */
 };
 
 struct sprog_queue {
@@ -55,22 +79,40 @@ struct sprog_queue {
 	struct sprog_flight *ring;      /* count of them from head on, counted round */
 	size_t               size, head, count; /* size is a power of two */
 	int64_t              soonest_ns;        /* none that is not told has an earlier deadline */
+	bool                 numbered;          /* how lines are put */
+	/* The last number put, in decimal: the next one is mostly a digit away. It ends at
+	 * SPROG_DIGITS; what is behind is there to be copied without looking. */
+	uint64_t             number;
+	unsigned             first;
+	char                 digits[2 * SPROG_DIGITS];
 };
 
-/* Both copy the text. false: no memory, nothing was done. */
+/* These copy the text. false: no memory, nothing was done. */
 bool sprog_queue_put(struct sprog_queue *, const struct sprog_flight *, const char *text,
     size_t len);
-bool sprog_queue_move(struct sprog_queue *to, struct sprog_queue *from, size_t i, size_t offset);
+bool sprog_queue_reserve(struct sprog_queue *, size_t count, size_t bytes); /* for plain lines */
+/* Order of pending. */
+bool sprog_before(const struct sprog_flight *, const struct sprog_flight *);
+/* What of from, from its flight first on, is not told goes to `to`, which is plain and in order, as
+ * this is; from stays as it is. */
+bool sprog_queue_merge(struct sprog_queue *to, const struct sprog_queue *from, size_t first,
+    size_t offset);
+bool sprog_queue_move(struct sprog_queue *to, const struct sprog_queue *from, size_t i,
+    size_t offset);
 struct sprog_flight *sprog_queue_at(const struct sprog_queue *, size_t i);
 void sprog_queue_pop(struct sprog_queue *);     /* its line can be read until the next put */
 void sprog_queue_cut(struct sprog_queue *, size_t count, size_t bytes); /* keeps so many */
 void sprog_queue_fini(struct sprog_queue *);
 
-enum sprog_link { LINK_CLOSED, LINK_CONNECTING, LINK_OPEN };
+/* Greeting: HELLO was sent, nothing else is before its answer. */
+enum sprog_link { LINK_CLOSED, LINK_CONNECTING, LINK_GREETING, LINK_OPEN };
 
 /* The latest thing that was wrong with a target. */
 enum sprog_wrong {
-	WRONG_NOTHING, WRONG_UNREACHABLE, WRONG_CROWDED, WRONG_FORBIDDEN, WRONG_PROTOCOL
+	WRONG_NOTHING, WRONG_UNREACHABLE, WRONG_CROWDED, WRONG_FORBIDDEN, WRONG_PROTOCOL,
+	WRONG_REFUSING,         /* takes no message just now, as with a full disk */
+	WRONG_REJECTED,         /* does not like our token or level */
+	WRONG_STRANGER          /* what answers there is no member, or none that will do */
 };
 
 struct sprog_target {
@@ -84,15 +126,22 @@ struct sprog_target {
 	enum sprog_link link;
 	int             fd;
 	bool            probe;          /* connect though nothing waits for it: is it back? */
-	int64_t         connect_by_ns;
+	int64_t         connect_by_ns;          /* connected, and then greeted */
 	int64_t         used_ns;        /* when something was last written or read */
 	uint64_t        replies;        /* over this connection */
+	bool            plain;          /* no HELLO on this connection, or it was not understood */
+	int64_t         plain_until_ns; /* and none on the next ones before that */
+	int64_t         answered_ns;    /* the last reply, or the first message that waits for one */
 	struct buf      in;
 
 	struct sprog_queue queue;
+	struct sprog_queue again;       /* answered by "try again"; for pending, by number */
 	size_t   sent_count, sent_line_bytes;   /* messages whose whole line the kernel has */
 	size_t   sent_bytes;                    /* and bytes, part of a further line among them */
-	size_t   told_count;                    /* of the sent ones */
+	size_t   told_count;                    /* of the sent ones: given up, and not answered */
+	uint64_t last_number;                   /* the highest that was begun on this connection */
+	uint64_t next_number, block_end;        /* its block; none where they are equal */
+	bool     renew;                         /* invariant 4 */
 
 	int      failures;              /* in a row; 0 again with the first reply */
 	int64_t  retry_ns;              /* not before */
@@ -103,9 +152,13 @@ struct sprog_target {
 struct sprog {
 	/* constant after sprog_open */
 	int64_t        timeout_ns, idle_ns, connect_ns;
+	int64_t        patience_ns;     /* without any reply, then it all goes to another member */
 	size_t         window;
 	size_t         share;           /* of it, for one target while another will do */
+	unsigned       run;             /* messages in a row to one target */
 	int            choice;
+	bool           ack;             /* a level was asked for */
+	char           hello[128];      /* the line */
 	sprog_settled *settled;
 	void          *context;
 	int            targets;
@@ -113,6 +166,11 @@ struct sprog {
 
 	uint64_t       random;          /* state of the generator */
 	int            next;            /* round robin */
+	struct sprog_target *run_target;        /* and how many more it gets in this run */
+	unsigned       run_left;
+	bool           base_known;      /* of a fixed token: a member has said where it goes on */
+	uint64_t       next_block;      /* where the next block of numbers begins */
+	bool           closing;
 	int64_t        now_ns;          /* as of the last look at the clock */
 	struct sprog_queue pending;
 	size_t         in_flight;
@@ -123,11 +181,13 @@ struct sprog {
 	int            awaited_status;
 	char           reason[SPROG_REASON];
 	char           trouble[SPROG_REASON];
+	char           unconfirmed[SPROG_WHY];  /* the last reason of that kind */
 };
 
 /* libsprog.c */
 int64_t sprog_clock(struct sprog *);            /* sets now_ns, too */
 uint64_t sprog_random(struct sprog *);
+const char *sprog_check_plain(const char *text, size_t len);    /* why not in the plain form */
 /* The flight is a copy, already out of its queue; text is its line. */
 void sprog_report(struct sprog *, const struct sprog_target *, const struct sprog_flight *,
     const char *text, int status, const char *reason);
@@ -139,7 +199,10 @@ int sprog_targets(struct sprog *, const struct sprog_options *, struct buf *why)
 struct sprog_target *sprog_choose(struct sprog *);      /* NULL: none will do just now */
 void sprog_choose_failed(struct sprog *, struct sprog_target *, enum sprog_wrong, const char *why);
 void sprog_assign(struct sprog *);              /* pending messages to targets */
-void sprog_take_back(struct sprog *, struct sprog_target *);    /* what was not sent, to pending */
+/* Gives a message that goes to the end of the target's queue a number, where it needs one. */
+void sprog_number(struct sprog *, struct sprog_target *, struct sprog_flight *);
+bool sprog_take_back(struct sprog *, struct sprog_target *);    /* what was not sent, to pending */
+void sprog_again(struct sprog *, struct sprog_target *);        /* its again, to pending */
 void sprog_give_up(struct sprog *, int status); /* all that are pending */
 void sprog_expire(struct sprog *);              /* deadlines of messages and connects */
 int64_t sprog_next_event(const struct sprog *); /* when the next of them comes; INT64_MAX: none */
@@ -150,10 +213,18 @@ void sprog_trouble_text(const struct sprog *, char *text, size_t size);
 void sprog_link_push(struct sprog *, struct sprog_target *);
 void sprog_link_ready(struct sprog *, struct sprog_target *, short revents);
 void sprog_link_connect_failed(struct sprog *, struct sprog_target *, const char *why);
-/* Ends the connection; sent messages become status, the others pending. taken: the member may
- * have taken the sent ones. */
+size_t sprog_link_writable(const struct sprog_target *);        /* bytes of the queue to be sent */
+/* Ends the connection; all become pending, but what a plain member may have taken: taken says
+ * that it may. */
 void sprog_link_fail(struct sprog *, struct sprog_target *, enum sprog_wrong, const char *why,
     bool taken);
 void sprog_link_close(struct sprog_target *);   /* the connection only */
+/* How lines are to look from now on; those that look otherwise go back to pending. Nothing of the
+ * queue has been sent. false: the connection has been closed. */
+bool sprog_link_form(struct sprog *, struct sprog_target *);
+
+/* libsprog_reply.c */
+/* Takes the replies that have come. false: the connection has been closed. */
+bool sprog_replies(struct sprog *, struct sprog_target *);
 
 #endif

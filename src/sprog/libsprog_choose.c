@@ -13,18 +13,18 @@ static const int64_t backoff_most_ns = 5000 * INT64_C(1000000);
  * message until it has answered that: a member that crashes over and over must not take a whole
  * window with it. */
 static bool
-is_good(const struct sprog_target *t)
+is_good(const struct sprog *s, const struct sprog_target *t)
 {
-	if (t->link == LINK_OPEN)
-		return t->told_count == 0 && (t->failures == 0 || t->queue.count == 0);
-	return t->failures == 0;
+	if (t->link == LINK_OPEN && t->failures > 0)
+		return t->queue.count == 0 && s->now_ns >= t->retry_ns;
+	return t->failures == 0 && t->told_count == 0;
 }
 
 /* Has failed, but its time to be tried again has come. */
 static bool
 is_due(const struct sprog *s, const struct sprog_target *t)
 {
-	return t->failures > 0 && (t->link == LINK_CONNECTING ||
+	return t->failures > 0 && (t->link == LINK_CONNECTING || t->link == LINK_GREETING ||
 	    (t->link == LINK_CLOSED && s->now_ns >= t->retry_ns));
 }
 
@@ -38,7 +38,7 @@ is_of(const struct sprog *s, const struct sprog_target *t, enum class class)
 {
 	if (class == CLASS_DUE)
 		return is_due(s, t);
-	return is_good(t) && (class == CLASS_GOOD || t->queue.count < s->share);
+	return is_good(s, t) && (class == CLASS_GOOD || t->queue.count < s->share);
 }
 
 /* Of those of a class, in turn or by chance; NULL: there is none. */
@@ -62,13 +62,21 @@ choose_among(struct sprog *s, enum class class)
 struct sprog_target *
 sprog_choose(struct sprog *s)
 {
-	/* The usual case first: the one whose turn it is will do. */
+	/* The usual cases first: the one that has its run, or whose turn it is, will do. Who sends
+	 * one by one makes no runs. */
+	if (s->run_left > 0 && s->in_flight > 0 && is_of(s, s->run_target, CLASS_FREE)) {
+		s->run_left--;
+		return s->run_target;
+	}
+	s->run_left = 0;
 	int i = s->next;
 	if (s->choice == SPROG_RANDOM && s->targets > 1)
 		i = (int)((sprog_random(s) >> 32) * (uint64_t)s->targets >> 32);
 	if (is_of(s, &s->target[i], CLASS_FREE)) {
 		s->next = i + 1 == s->targets ? 0 : i + 1;
-		return &s->target[i];
+		s->run_target = &s->target[i];
+		s->run_left = s->run - 1;
+		return s->run_target;
 	}
 	struct sprog_target *t = NULL;
 	for (enum class class = CLASS_FREE; t == NULL && class < CLASSES; class++)
@@ -92,56 +100,128 @@ sprog_choose_failed(struct sprog *s, struct sprog_target *t, enum sprog_wrong wr
 	t->retry_ns = s->now_ns + wait * 3 / 4 + (int64_t)(sprog_random(s) % (uint64_t)(wait / 2));
 }
 
-void
+bool
 sprog_take_back(struct sprog *s, struct sprog_target *t)
 {
 	size_t first = t->sent_count, offset = t->sent_line_bytes;
 	if (t->sent_bytes > offset)     /* a line that has been begun must be ended */
 		offset += sprog_queue_at(&t->queue, first++)->size;
-	size_t i = first, end = offset;
-	for (; i < t->queue.count; i++) {
-		size_t size = sprog_queue_at(&t->queue, i)->size;
-		if (!sprog_queue_move(&s->pending, &t->queue, i, end))
-			break;
-		end += size;
+	if (!sprog_queue_merge(&s->pending, &t->queue, first, offset))
+		return false;           /* no memory: they stay where they are */
+	sprog_queue_cut(&t->queue, first, offset);
+	return true;
+}
+
+void
+sprog_again(struct sprog *s, struct sprog_target *t)
+{
+	if (t->again.count > 0 && sprog_queue_merge(&s->pending, &t->again, 0, 0))
+		sprog_queue_fini(&t->again);
+}
+
+void
+sprog_number(struct sprog *s, struct sprog_target *t, struct sprog_flight *f)
+{
+	if (!t->queue.numbered || f->kept)
+		return;
+	uint64_t least = t->last_number;
+	if (t->queue.count > 0)
+		least = sprog_queue_at(&t->queue, t->queue.count - 1)->number;
+	if (t->next_number == t->block_end || t->next_number <= least) {
+		t->next_number = s->next_block;
+		t->block_end = s->next_block += SPROG_BLOCK;
 	}
-	if (i == t->queue.count)
-		sprog_queue_cut(&t->queue, first, offset);
-	else    /* no memory: undo, they stay where they are */
-		while (i-- > first) {
-			size_t last = s->pending.count - 1;
-			sprog_queue_cut(&s->pending, last,
-			    s->pending.bytes.len - sprog_queue_at(&s->pending, last)->size);
+	f->number = t->next_number++;
+}
+
+/* The first of pending to this target. false: no memory, later, or when its time is up. */
+static bool
+assign_first(struct sprog *s, struct sprog_target *t)
+{
+	struct sprog_queue *q = &t->queue, *p = &s->pending;
+	bool begun = t->sent_bytes > t->sent_line_bytes;
+	/* What waits there, and comes after, does so here as well. */
+	if (q->count > t->sent_count + begun && sprog_queue_at(p, 0)->kept &&
+	    sprog_queue_at(q, q->count - 1)->number >= sprog_queue_at(p, 0)->number &&
+	    !sprog_take_back(s, t))
+		return false;
+	struct sprog_flight f = *sprog_queue_at(p, 0);
+	if (t->plain) {
+		const char *text = buf_begin(&p->bytes);
+		const char *why = sprog_check_plain(text, f.size - 2);
+		if (why != NULL) {
+			sprog_queue_pop(p);
+			sprog_report(s, t, &f, text, f.doubt ? SPROG_UNKNOWN : SPROG_BAD_TEXT, why);
+			return true;
 		}
+	}
+	sprog_number(s, t, &f);
+	if (!sprog_queue_put(q, &f, buf_begin(&p->bytes), f.size - 2))
+		return false;
+	t->renew |= q->numbered && t->last_number >= f.number;
+	sprog_queue_pop(p);
+	return true;
+}
+
+/* The usual one; but what is sent again goes to one member as a whole, in order. */
+static struct sprog_target *
+choose_again(struct sprog *s, struct sprog_target *last)
+{
+	if (last != NULL && sprog_queue_at(&s->pending, 0)->kept && is_good(s, last))
+		return last;
+	return sprog_choose(s);
+}
+
+/* Nobody to wait for: this machine, or what it asks for, will not do within seconds. */
+static int
+status_hopeless(const struct sprog *s)
+{
+	int forbidden = 0, rejected = 0, strange = 0;
+	for (int i = 0; i < s->targets; i++) {
+		forbidden += s->target[i].wrong == WRONG_FORBIDDEN;
+		rejected += s->target[i].wrong == WRONG_REJECTED;
+		strange += s->target[i].wrong == WRONG_STRANGER;
+	}
+	if (forbidden + rejected + strange < s->targets)
+		return SPROG_OK;
+	return rejected > 0 ? SPROG_ARGUMENT : strange > 0 ? SPROG_PROTOCOL : SPROG_FORBIDDEN;
 }
 
 void
 sprog_assign(struct sprog *s)
 {
-	struct sprog_target *t;
-	while (s->pending.count > 0 && (t = sprog_choose(s)) != NULL) {
-		if (!sprog_queue_move(&t->queue, &s->pending, 0, 0))
-			return;         /* no memory: later, or when its time is up */
-		sprog_queue_pop(&s->pending);
-	}
-	/* Nobody to wait for: this machine will not be let in within seconds. */
-	for (int i = 0; i < s->targets; i++)
-		if (s->target[i].wrong != WRONG_FORBIDDEN)
+	struct sprog_target *t = NULL;
+	while (s->pending.count > 0 && (t = choose_again(s, t)) != NULL)
+		if (!assign_first(s, t))
 			return;
-	if (s->pending.count > 0)
-		sprog_give_up(s, SPROG_FORBIDDEN);
+	int status = s->pending.count > 0 ? status_hopeless(s) : SPROG_OK;
+	if (status != SPROG_OK)
+		sprog_give_up(s, status);
 }
 
 static int
 status_not_sent(const struct sprog *s)
 {
+	int status = SPROG_UNREACHABLE;
 	for (int i = 0; i < s->targets; i++)
-		if (s->target[i].wrong == WRONG_CROWDED)
-			return SPROG_CROWDED;
-	return SPROG_UNREACHABLE;
+		if (s->target[i].wrong == WRONG_REFUSING)
+			return SPROG_ERROR;
+		else if (s->target[i].wrong == WRONG_CROWDED)
+			status = SPROG_CROWDED;
+	return status;
 }
 
-/* Reports what is overdue among the pending: all, where now is INT64_MAX. */
+/* What of the pending is given up: what is overdue, or all, where now is INT64_MAX; but what was
+ * sent already is not cancelled, only ended with the handle. */
+static bool
+is_dropped(const struct sprog *s, const struct sprog_flight *f, int64_t now, int status)
+{
+	if (status == SPROG_CANCELLED && f->doubt)
+		return s->closing;
+	return f->deadline_ns <= now;
+}
+
+/* Reports it. */
 static void
 drop_pending(struct sprog *s, int64_t now, int status)
 {
@@ -155,7 +235,7 @@ drop_pending(struct sprog *s, int64_t now, int status)
 	size_t offset = 0;
 	for (size_t i = 0; i < old.count; i++) {
 		struct sprog_flight *f = sprog_queue_at(&old, i);
-		if (f->deadline_ns > now && sprog_queue_move(&s->pending, &old, i, offset))
+		if (!is_dropped(s, f, now, status) && sprog_queue_move(&s->pending, &old, i, offset))
 			f->told = true;
 		offset += f->size;
 	}
@@ -163,9 +243,14 @@ drop_pending(struct sprog *s, int64_t now, int status)
 		struct sprog_flight f = *sprog_queue_at(&old, 0);
 		const char *text = buf_begin(&old.bytes);
 		sprog_queue_pop(&old);
-		if (!f.told)
+		if (f.told)
+			continue;
+		if (f.doubt)
+			sprog_report(s, NULL, &f, text, SPROG_UNKNOWN, f.unconfirmed ? s->unconfirmed :
+			    status == SPROG_CANCELLED ? "closed before it was answered" : reason);
+		else
 			sprog_report(s, NULL, &f, text,
-			    f.deadline_ns > now ? SPROG_MEMORY : status, reason);
+			    is_dropped(s, &f, now, status) ? status : SPROG_MEMORY, reason);
 	}
 	sprog_queue_fini(&old);
 }
@@ -194,6 +279,8 @@ static void
 expire_target(struct sprog *s, struct sprog_target *t)
 {
 	static const char why[] = "no answer in time";
+	char last[SPROG_WHY];
+	memcpy(last, s->unconfirmed, sizeof last);
 	find_soonest(&t->queue);
 	if (t->queue.soonest_ns > s->now_ns)
 		return;
@@ -207,7 +294,7 @@ expire_target(struct sprog *s, struct sprog_target *t)
 			f->told = true;
 			t->told_count++;
 			sprog_report(s, t, &copy, buf_begin(&t->queue.bytes) + offset,
-			    SPROG_UNKNOWN, why);
+			    SPROG_UNKNOWN, copy.unconfirmed ? last : why);
 		}
 		offset += copy.size;
 	}
@@ -220,6 +307,13 @@ expire_target(struct sprog *s, struct sprog_target *t)
 		sprog_link_fail(s, t, WRONG_UNREACHABLE, why, true);
 }
 
+/* Numbered: what it has may be sent to another. */
+static bool
+is_waiting(const struct sprog_target *t)
+{
+	return t->sent_count > 0 && t->queue.numbered;
+}
+
 void
 sprog_expire(struct sprog *s)
 {
@@ -227,6 +321,10 @@ sprog_expire(struct sprog *s)
 		struct sprog_target *t = &s->target[i];
 		if (t->link == LINK_CONNECTING && t->connect_by_ns <= s->now_ns)
 			sprog_link_connect_failed(s, t, "connection timed out");
+		else if (t->link == LINK_GREETING && t->connect_by_ns <= s->now_ns)
+			sprog_link_fail(s, t, WRONG_UNREACHABLE, "no answer to HELLO in time", true);
+		else if (is_waiting(t) && t->answered_ns + s->patience_ns <= s->now_ns)
+			sprog_link_fail(s, t, WRONG_UNREACHABLE, "no answer for long", true);
 		if (t->queue.count > 0 && t->queue.soonest_ns <= s->now_ns)
 			expire_target(s, t);
 	}
@@ -242,9 +340,13 @@ sprog_next_event(const struct sprog *s)
 		const struct sprog_target *t = &s->target[i];
 		if (t->queue.count > 0 && t->queue.soonest_ns < next)
 			next = t->queue.soonest_ns;
-		if (t->link == LINK_CONNECTING && t->connect_by_ns < next)
+		bool opening = t->link == LINK_CONNECTING || t->link == LINK_GREETING;
+		if (opening && t->connect_by_ns < next)
 			next = t->connect_by_ns;
-		if (t->link == LINK_CLOSED && s->pending.count > 0 && t->retry_ns < next)
+		if (is_waiting(t) && t->answered_ns + s->patience_ns < next)
+			next = t->answered_ns + s->patience_ns;
+		if (s->pending.count > 0 && t->retry_ns < next &&
+		    (t->link == LINK_CLOSED || (t->link == LINK_OPEN && t->retry_ns > s->now_ns)))
 			next = t->retry_ns;
 	}
 	return next;
@@ -257,7 +359,8 @@ sprog_trouble_text(const struct sprog *s, char *text, size_t size)
 	*text = '\0';
 	for (int i = 0; i < s->targets && used < size; i++) {
 		const struct sprog_target *t = &s->target[i];
-		if (t->wrong == WRONG_NOTHING && t->link != LINK_CONNECTING)
+		bool opening = t->link == LINK_CONNECTING || t->link == LINK_GREETING;
+		if (t->wrong == WRONG_NOTHING && !opening)
 			continue;
 		const char *why = t->wrong != WRONG_NOTHING ? t->why : "not connected yet";
 		int n = snprintf(text + used, size - used, "%s%s: %s", used != 0 ? "; " : "",

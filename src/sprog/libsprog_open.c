@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "base/escape.h"
+#include "base/text.h"
 #include "ring/ring.h"
+#include "wire/frame.h"
 
 _Static_assert((int)SPROG_MAX_FDS >= (int)RING_MAX, "a descriptor for each member");
 
@@ -111,7 +113,36 @@ bad_option(const struct sprog_options *o)
 		return "timeout_ms and idle_ms: not negative\n";
 	if (o->window < 0 || o->window > WINDOW_MOST)
 		return "window: 1 to 1000000\n";
+	if (o->client != NULL && !frame_client_ok(o->client))
+		return "client: not a token of 1 to 32 of A-Za-z0-9_.-\n";
+	int64_t level;
+	if (o->ack != NULL && strcmp(o->ack, "majority") != 0 && strcmp(o->ack, "all") != 0 &&
+	    !text_int(o->ack, 1, RING_MAX, &level))
+		return "ack: a number from 1 to the ring's size, majority or all\n";
 	return NULL;
+}
+
+/* The line that opens a connection, with a token that is nobody else's. */
+static bool
+make_hello(struct sprog *s, const struct sprog_options *o)
+{
+	static const char letters[33] = "abcdefghijklmnopqrstuvwxyz234567";
+	unsigned char random[16];
+	char token[sizeof random + 1];
+	if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+		return false;
+	for (size_t i = 0; i < sizeof random; i++)
+		token[i] = letters[random[i] % 32];
+	token[sizeof random] = '\0';
+	snprintf(s->hello, sizeof s->hello, "HELLO zog/1 client=%s%s%s\r\n",
+	    o->client != NULL ? o->client : token, o->ack != NULL ? " ack=" : "",
+	    o->ack != NULL ? o->ack : "");
+	s->base_known = o->client == NULL;
+	s->next_block = 1;
+	s->ack = o->ack != NULL && strcmp(o->ack, "1") != 0;
+	for (int i = 0; i < s->targets; i++)
+		s->target[i].queue.numbered = s->base_known;
+	return true;
 }
 
 static int
@@ -126,8 +157,9 @@ start(struct sprog *s, const struct sprog_options *o, struct buf *why)
 	if (status != SPROG_OK)
 		return status;
 	s->random = o->seed;
-	if (o->seed == 0 &&
-	    getrandom(&s->random, sizeof s->random, 0) != (ssize_t)sizeof s->random) {
+	if ((o->seed == 0 &&
+	    getrandom(&s->random, sizeof s->random, 0) != (ssize_t)sizeof s->random) ||
+	    !make_hello(s, o)) {
 		buf_printf(why, "getrandom: %s\n", strerror(errno));
 		return SPROG_SYSTEM;
 	}
@@ -139,9 +171,13 @@ start(struct sprog *s, const struct sprog_options *o, struct buf *why)
 		connect_ms = CONNECT_MOST_MS;
 	s->connect_ns = connect_ms * INT64_C(1000000);
 	s->timeout_ns = timeout_ms * INT64_C(1000000);
+	s->patience_ns = s->timeout_ns / 5 * 2;
 	s->idle_ns = (o->idle_ms != 0 ? o->idle_ms : IDLE_MS) * INT64_C(1000000);
 	s->window = (size_t)(o->window != 0 ? o->window : WINDOW);
 	s->share = s->window * 3 / (2 * (size_t)s->targets) + 1;
+	/* Batches, and the window is for all. */
+	size_t run = s->window / (8 * (size_t)s->targets);
+	s->run = run < 1 ? 1 : run > SPROG_RUN ? SPROG_RUN : (unsigned)run;
 	s->choice = o->choice;
 	s->settled = o->settled;
 	s->context = o->context;

@@ -16,15 +16,26 @@
  * A message is one line of text, without its line end: 1 to 509 bytes of good UTF-8, printing
  * characters and TAB only. It goes to one member of the ring, which passes it on to all.
  *
+ * Once. The handle calls itself by a token, and numbers its messages (zog/1). Where a member cannot
+ * be reached, breaks, hangs, or does not settle them (its disk is full, too few others have them), all
+ * that was not settled goes to another one, or the same again, in order and with the same numbers,
+ * until the time of each is up: the ring knows the numbers, and logs each message once. To submit a
+ * message anew is another message.
+ *
  * What becomes of a message. Each one ends in exactly one of these:
- *   settled      SPROG_OK: a member has forwarded and logged it
- *   refused      SPROG_ERROR: a member said why not; it was not logged
- *   not sent     SPROG_UNREACHABLE, SPROG_CROWDED, SPROG_FORBIDDEN, SPROG_CANCELLED, SPROG_MEMORY:
- *                no member got it, and to send it again is safe
- *   unknown      SPROG_UNKNOWN, SPROG_PROTOCOL: it was sent and no answer came. It may have been
- *                logged or not; to send it again may log it twice
- * A message is sent to another member by itself only where it is certain that the first one did
- * not take it: it could not be reached, turned us away, or was not given the whole line.
+ *   settled      SPROG_OK: as many members as `ack` asks for have it, and all others will
+ *   refused      SPROG_ERROR: it was said why not, and it was not logged; for what may pass (a full
+ *                disk) not before the time was up. SPROG_NUMBER, SPROG_BAD_TEXT: nor will it be
+ *   not sent     SPROG_UNREACHABLE, SPROG_CROWDED, SPROG_FORBIDDEN, SPROG_ARGUMENT, SPROG_CANCELLED,
+ *                SPROG_MEMORY, and SPROG_PROTOCOL where no member is named: none got it
+ *   unknown      SPROG_UNKNOWN: it was sent, and not settled in time, or before the handle was
+ *                closed. It may be logged or not; given to sprog_submit again it may be logged twice
+ *
+ * A member that does not know numbers (it answers HELLO by an error, or by "ok", having logged that as
+ * a message) is spoken to in the plain form, for ten minutes, then it is asked again. What was sent to
+ * it in full is not sent to another; where the connection breaks it is SPROG_UNKNOWN at once, and
+ * SPROG_PROTOCOL where the answer makes no sense. Where `ack` asks for more than 1 such a member is not
+ * used.
  *
  * Order. Messages that go over one connection are logged in the order in which they were given;
  * there is one connection to each member that is used, kept open from message to message. A message
@@ -65,8 +76,8 @@ enum sprog_status {
 	SPROG_OK          = 0,
 	/* What became of a message: see above. */
 	SPROG_ERROR       = 1,  /* the member answered "error REASON" */
-	SPROG_UNKNOWN     = 2,  /* the connection broke, or no answer came in time */
-	SPROG_PROTOCOL    = 3,  /* unknown, too: the answer is none of the protocol's */
+	SPROG_UNKNOWN     = 2,  /* sent, and not settled in time */
+	SPROG_PROTOCOL    = 3,  /* the answer is none of the protocol's; no member named: not sent */
 	SPROG_UNREACHABLE = 4,  /* no member could be reached in time */
 	SPROG_CROWDED     = 5,  /* the members that could be reached had too many clients */
 	SPROG_FORBIDDEN   = 6,  /* every member says that this machine may not send */
@@ -76,9 +87,12 @@ enum sprog_status {
 	SPROG_BAD_TEXT    = 9,  /* no good message: sprog_check says why */
 	SPROG_FULL        = 10, /* as many messages are in flight as the window holds */
 	SPROG_TIMEOUT     = 11, /* messages are still in flight */
-	SPROG_ARGUMENT    = 12, /* an option that cannot be, or a call from within the callback */
+	SPROG_ARGUMENT    = 12, /* an option that cannot be, or a call from within the callback; of
+				   a message: every member says "bad ack level" or the like */
 	SPROG_RING        = 13, /* the ring file cannot be read, or is wrong */
-	SPROG_SYSTEM      = 14  /* the system refused: errno says why */
+	SPROG_SYSTEM      = 14, /* the system refused: errno says why */
+	/* What became of a message, again. */
+	SPROG_NUMBER      = 15  /* its number was used for another text: somebody else has the token */
 };
 
 /* What became of one message, for the callback. Later versions may add fields at the end. */
@@ -103,6 +117,8 @@ enum sprog_choice {
 	SPROG_RANDOM      = 0,  /* a member chosen anew for each message */
 	SPROG_ROUND_ROBIN = 1   /* the members in turn, beginning at a random one */
 };
+/* While messages are in flight a member gets several in a row, an eighth of its share of the window
+ * but 256 at most, so that members can handle them together. */
 
 /* Set it to SPROG_OPTIONS_INIT, then what is to differ. 0 and NULL stand for the default. Later
  * versions may add fields at the end; size says which ones the caller knows. */
@@ -121,9 +137,14 @@ struct sprog_options {
 	void          *context;    /* for settled */
 	char          *why;        /* where sprog_open says why it failed, in lines; or nowhere */
 	size_t         why_size;   /* bytes there, a NUL among them */
+	const char    *client;     /* a fixed token, 1 to 32 of A-Za-z0-9_.-, for one handle at a
+				      time: numbers go on behind the last that the first member
+				      to answer knows. Default: a random one, numbers from 1 */
+	const char    *ack;        /* how many members must have a message before it is settled: "1"
+				      to the ring's size, "majority", "all": the member's setting */
 };
 #define SPROG_OPTIONS_INIT \
-	{ sizeof(struct sprog_options), NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0 }
+	{ sizeof(struct sprog_options), NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, NULL, NULL }
 
 /* Opens a handle; options may be NULL. Reads the ring file, connects to nobody yet. The options
  * and what they point to (but context) need not stay. On failure *s is NULL: SPROG_ARGUMENT,
@@ -131,12 +152,12 @@ struct sprog_options {
 SPROG_API int sprog_open(struct sprog **s, const struct sprog_options *options);
 
 /* Closes it and leaves NULL; NULL is fine. What is in flight is reported first: SPROG_CANCELLED
- * where it was not sent, else SPROG_UNKNOWN. Call sprog_wait before to have the answers. */
+ * where it was not sent, else SPROG_UNKNOWN. Call sprog_wait before, to have it settled. */
 SPROG_API void sprog_close(struct sprog **s);
 
-/* Why this text cannot be sent (a static text), or NULL: it can. Besides what is no good message,
- * "keepAlive", "keepalive" and "quit" cannot, nor what begins with "HELLO zog/": a member would
- * take them for commands. */
+/* Why this text is no good message (a static text), or NULL: it is one. "keepAlive", "keepalive",
+ * "quit" and what begins with "HELLO zog/" are good; but to a member of the plain form, which would
+ * take them for commands, they are not sent: SPROG_BAD_TEXT is what becomes of them there. */
 SPROG_API const char *sprog_check(const char *text, size_t length);
 
 /* ---- one message at a time ---- */
@@ -164,8 +185,8 @@ SPROG_API int sprog_poll(struct sprog *s, int timeout_ms);
  * SPROG_TIMEOUT; or SPROG_ARGUMENT, SPROG_SYSTEM. */
 SPROG_API int sprog_wait(struct sprog *s, int timeout_ms);
 
-/* Gives up all messages that have not been sent yet, as SPROG_CANCELLED. Returns how many, -1
- * from within the callback. */
+/* Gives up all messages that have not been sent yet, as SPROG_CANCELLED; what was sent goes on.
+ * Returns how many, -1 from within the callback. */
 SPROG_API int sprog_cancel(struct sprog *s);
 
 SPROG_API size_t sprog_in_flight(const struct sprog *s);  /* submitted, not yet reported */
