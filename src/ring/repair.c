@@ -28,14 +28,21 @@ repair_gone(struct stream *s, int peer, uint64_t from, uint64_t to)
 }
 
 void
+repair_again(struct stream *s)
+{
+	s->gap.again = 0;
+	s->gap.again_ms = 0;
+	s->gap.again_rounds = 0;
+}
+
+void
 repair_link(struct stream *s, int peer)
 {
 	struct gap *g = &s->gap;
 	g->known[peer] = 0;
 	g->gone_to[peer] = 0;
 	g->since_ms = 0;
-	g->again = 0;
-	g->again_ms = 0;
+	repair_again(s);
 	if (g->asked == peer)
 		g->asked = -1;
 }
@@ -181,7 +188,8 @@ repair_look_again(struct stream *s, uint64_t up, int64_t now, int64_t *wake)
 		g->again++;
 	if (g->again >= runs * RING_MAX) {
 		g->again = 0;
-		g->again_ms = now + REPAIR_AGAIN_MS;
+		/* The first answers may have met a link that was not open yet. */
+		g->again_ms = now + (g->again_rounds++ == 0 ? REPAIR_PATIENCE_MS : REPAIR_AGAIN_MS);
 		wake_at(wake, g->again_ms);
 		return step;
 	}

@@ -37,6 +37,7 @@ struct gap {
 	int64_t  since_ms;              /* since then all that can be reached lack it; 0: not so */
 	int      again;                 /* of the runs passed over: which peer is asked next */
 	int64_t  again_ms;              /* and when */
+	int      again_rounds;          /* since a link changed */
 };
 
 struct stream {

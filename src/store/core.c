@@ -262,6 +262,13 @@ core_ring(struct core *c, const struct ring *r, int self)
 	c->members = r->size;
 }
 
+static void
+again_visit(void *arg, struct stream *s)
+{
+	(void)arg;
+	repair_again(s);
+}
+
 void
 core_peer_up(struct core *c, int peer)
 {
@@ -270,6 +277,7 @@ core_peer_up(struct core *c, int peer)
 	c->links_changed = true;
 	/* With the next digest, not now: what waits for core_store counts as had already, and is in no journal yet. */
 	c->tell_all |= UINT64_C(1) << peer;
+	streams_each(&c->streams, again_visit, NULL);
 }
 
 /* ---- small things ---- */

@@ -237,7 +237,8 @@ prune_stream(struct stream *st, void *arg)
 	for (uint32_t i = 1; i < st->count; i++)
 		if (st->spans[st->first + i].min < min)
 			min = st->spans[st->first + i].min;
-	p->pruned(p->arg, st->origin, st->epoch, min);
+	if (p->pruned != NULL)
+		p->pruned(p->arg, st->origin, st->epoch, min);
 }
 
 void

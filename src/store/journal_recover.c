@@ -49,6 +49,23 @@ number_of(const char *digits)
 	return digits[16] == '\0' && n < (uint64_t)INT64_MAX ? n : 0;
 }
 
+/* Never over a file that is there. */
+static int
+rename_new(int dir_fd, const char *from, const char *to)
+{
+	struct stat st;
+	if (renameat2(dir_fd, from, dir_fd, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -1;
+	/* A file system that knows no such renaming; nobody else is in here. */
+	if (fstatat(dir_fd, to, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		errno = EEXIST;
+		return -1;
+	}
+	return renameat(dir_fd, from, dir_fd, to);
+}
+
 static void
 rename_foreign(struct journal *j, const char *name, const char *what)
 {
@@ -57,7 +74,7 @@ rename_foreign(struct journal *j, const char *name, const char *what)
 		int n = i == 1 ? snprintf(to, sizeof to, "foreign-%s", name) : snprintf(to, sizeof to, "foreign-%s.%d", name, i);
 		if (n < 0 || (size_t)n >= sizeof to)
 			break;
-		if (renameat2(j->dir_fd, name, j->dir_fd, to, RENAME_NOREPLACE) == 0) {
+		if (rename_new(j->dir_fd, name, to) == 0) {
 			journal_say(j, "%s %s: renamed to %s", name, what, to);
 			return;
 		}

@@ -146,7 +146,7 @@ read_remains(const char *p, size_t n, struct remains *r)
 		}
 		if (p[i] != ' ')
 			continue;
-		uint32_t v = 0;
+		uint32_t v = p[begin] == '0' ? FRAME_BODY_MAX + 1 : 0;
 		for (size_t k = begin; k < i && v <= FRAME_BODY_MAX; k++)
 			v = p[k] >= '0' && p[k] <= '9' ? v * 10 + (uint32_t)(p[k] - '0') : FRAME_BODY_MAX + 1;
 		r->numbers[word++] = v <= FRAME_BODY_MAX ? v : 0;
@@ -156,23 +156,20 @@ read_remains(const char *p, size_t n, struct remains *r)
 	}
 }
 
-/* The lesser of the ends that stand for something; 0 stands for nothing. */
-static uint64_t
-lesser(struct scan *s, uint64_t end, uint64_t at, size_t head_size, uint32_t bytes)
+/* May a record end there? */
+static bool
+may_end(struct scan *s, uint64_t end)
 {
-	uint64_t other = at + head_size + bytes;
-	if (head_size == 0 || bytes == 0 || (end != 0 && end <= other))
-		return end;
-	return other == s->limit || (other < s->limit && header_at(s, other)) ? other : end;
+	return end == s->limit || (end < s->limit && header_at(s, end));
 }
 
-/* Behind that many lines; 0: there are not so many, or no header follows. */
+/* Behind that many lines; 0: there are not so many. */
 static uint64_t
 behind_lines(struct scan *s, uint64_t at, size_t head_size, uint32_t count)
 {
 	size_t n = SCAN_RECORD_MAX;
 	const char *p = scan_bytes(s, at, &n), *q = p + head_size;
-	if (head_size == 0 || count == 0)
+	if (head_size > n)
 		return 0;
 	for (; count > 0; count--) {
 		q = memchr(q, '\n', (size_t)(p + n - q));
@@ -180,25 +177,46 @@ behind_lines(struct scan *s, uint64_t at, size_t head_size, uint32_t count)
 			return 0;
 		q++;
 	}
-	uint64_t end = at + (uint64_t)(q - p);
-	return end == s->limit || header_at(s, end) ? end : 0;
+	return at + (uint64_t)(q - p);
 }
 
-/* Where the record at `at` ends by what is left of its header; 0: it does not say. */
+/* The end by one way of reading the header: where BYTES and COUNT agree; alone counts only: a sound header's, BYTES first, or the
+ * one that is left of a header that is otherwise in shape. */
 static uint64_t
-extent(struct scan *s, uint64_t at)
+end_by(struct scan *s, uint64_t at, size_t head_size, uint32_t bytes, uint32_t count, bool sound, bool in_shape)
+{
+	if (head_size == 0)
+		return 0;
+	uint64_t by_bytes = bytes != 0 ? at + head_size + bytes : 0, by_lines = 0;
+	if (by_bytes != 0 && !may_end(s, by_bytes))
+		by_bytes = 0;
+	if (count != 0 && (by_lines = behind_lines(s, at, head_size, count)) != 0 && !may_end(s, by_lines))
+		by_lines = 0;
+	/* More lines than bytes can hold: one of them is wrong, and that is what made the header bad. */
+	if (sound || (in_shape && bytes / 3 < count && bytes != 0))
+		return by_bytes != 0 ? by_bytes : by_lines;
+	if (by_bytes == by_lines || (in_shape && count == 0))
+		return by_bytes;
+	return in_shape && bytes == 0 ? by_lines : 0;
+}
+
+/* Where the record at `at` ends by what is left of its header; 0: it does not say. sound: the header could be read. */
+static uint64_t
+extent(struct scan *s, uint64_t at, bool sound)
 {
 	struct remains r;
 	size_t n = FRAME_HEAD_MAX;
 	const char *p = scan_bytes(s, at, &n);
 	read_remains(p, n, &r);
-	uint64_t end = lesser(s, 0, at, r.by_lf, r.numbers[BYTES_WORD]);
-	end = lesser(s, end, at, r.by_blanks, r.numbers[BYTES_WORD]);
-	if (r.blanks == HEADER_BLANKS - 1 || r.blanks == HEADER_BLANKS + 1)
-		end = lesser(s, end, at, r.by_lf, r.numbers[r.blanks - (HEADER_BLANKS - BYTES_WORD)]);
-	/* Lines end at headers more often than a number of bytes does: they count only if the words are where they belong. */
-	if (end == 0 && r.blanks == HEADER_BLANKS)
-		end = behind_lines(s, at, r.by_lf, r.numbers[COUNT_WORD]);
+	uint32_t bytes = r.numbers[BYTES_WORD], count = r.numbers[COUNT_WORD];
+	uint64_t end = end_by(s, at, r.by_lf, bytes, count, sound, r.blanks == HEADER_BLANKS);
+	/* Its LF may be lost: what was found then is another line's. */
+	if (end == 0 && (r.by_lf == 0 || r.by_lf > r.by_blanks))
+		end = end_by(s, at, r.by_blanks, bytes, count, false, false);
+	if (end == 0 && (r.blanks == HEADER_BLANKS - 1 || r.blanks == HEADER_BLANKS + 1)) {
+		unsigned back = HEADER_BLANKS - r.blanks;       /* 1, or -1 */
+		end = end_by(s, at, r.by_lf, r.numbers[BYTES_WORD - back], r.numbers[COUNT_WORD - back], false, false);
+	}
 	return end;
 }
 
@@ -221,7 +239,7 @@ search(struct scan *s, uint64_t at)
 static enum scan_is
 damaged(struct scan *s, struct scan_record *r, enum frame_is is, const char *why)
 {
-	uint64_t next = extent(s, s->at);
+	uint64_t next = extent(s, s->at, is == FRAME_GOOD);
 	r->why = why;
 	r->at = s->at;
 	r->torn = false;

@@ -317,13 +317,16 @@ judge_line(struct tally *t, const char *path, const char *line, size_t len)
 	t->last[conn] = n;
 }
 
+/* grows: somebody writes to it now, and half of what he writes may be seen. */
 static void
-judge_file(struct tally *t, const char *path)
+judge_file(struct tally *t, const char *path, bool grows)
 {
 	size_t len;
 	char *text = file_read(path, &len), *end = text + len;
 	for (char *line = text, *lf; line < end; line = lf + 1) {
 		lf = memchr(line, '\n', (size_t)(end - line));
+		if (lf == NULL && grows)
+			break;
 		require(lf != NULL, "%s: the last line has no end: %.*s", path, (int)(end - line), line);
 		judge_line(t, path, line, (size_t)(lf - line));
 	}
@@ -334,6 +337,7 @@ static void
 judge_member(struct tally *t, int member, int rotated)
 {
 	struct load *l = t->load;
+	bool running = rig_running(l->rig, member);
 	size_t all = (size_t)l->conns * (size_t)l->each;
 	memset(t->seen, 0, all);
 	for (int i = 0; i < l->conns; i++)
@@ -341,9 +345,9 @@ judge_member(struct tally *t, int member, int rotated)
 	for (int k = 1; k <= rotated; k++) {
 		char name[32];
 		snprintf(name, sizeof name, "log/access.log.%d", k);
-		judge_file(t, rig_path(l->rig, member, name));
+		judge_file(t, rig_path(l->rig, member, name), running);
 	}
-	judge_file(t, rig_path(l->rig, member, "log/access.log"));
+	judge_file(t, rig_path(l->rig, member, "log/access.log"), running);
 	for (size_t i = 0; i < all; i++)
 		t->v->lost += l->outcome[i] == LOAD_OK && t->seen[i] == 0;
 }

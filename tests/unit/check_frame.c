@@ -126,12 +126,15 @@ START_TEST(numbers_at_their_limits)
 	two(EPOCH, "1", SEQ, "0", FRAME_BAD);
 	good(TIME, "0");
 	good(TIME, "9223372036854775807");
-	/* The number behind the last line is one, too. COUNT is 2. */
+	/* The last line's number counts. COUNT is 2. */
 	for (int f = 0; f < 2; f++) {
 		int field = f == 0 ? SEQ : N;
 		good(field, "1");
 		good(field, "9223372036854775806");
 		bad(field, "9223372036854775807");
+		two(field, "9223372036854775807", COUNT, "1", FRAME_GOOD);
+		two(field, "9223372036854775805", COUNT, "3", FRAME_GOOD);
+		two(field, "9223372036854775805", COUNT, "4", FRAME_BAD);
 	}
 	bad(COUNT, "0");
 	bad(BYTES, "0");
@@ -292,7 +295,7 @@ START_TEST(largest)
 		frame_add(f, text, 510);
 	ck_assert_uint_eq(f->h.bytes, FRAME_BODY_MAX);
 	f->h.epoch = FRAME_NUMBER_MAX;
-	f->h.seq = f->h.n = FRAME_NUMBER_MAX - f->h.count;
+	f->h.seq = f->h.n = FRAME_NUMBER_MAX - f->h.count + 1;
 	f->h.time_ms = INT64_MAX;
 	memset(f->h.client, 'c', FRAME_CLIENT);
 	frame_seal(f);

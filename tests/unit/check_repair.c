@@ -330,7 +330,7 @@ look_again(void)
 	return repair_look_again(t.s, t.up, t.now, &t.wake);
 }
 
-/* Every run of every peer, in one round; the next begins a minute later, or with a link. */
+/* Every run of every peer, in one round; after the first since a link opened the next begins soon, then by the minute. */
 START_TEST(asked_again)
 {
 	ck_assert_int_eq(look_again().what, REPAIR_NOTHING);
@@ -339,7 +339,7 @@ START_TEST(asked_again)
 	stream_pass(t.s, 5 + REPAIR_LINES + 10);
 	for (int round = 0; round < 3; round++) {
 		int asked[2] = { 0, 0 };
-		int64_t began = t.now;
+		int64_t began = t.now, pause = round == 1 ? REPAIR_AGAIN_MS : REPAIR_PATIENCE_MS;
 		for (;;) {
 			struct repair_step step = look_again();
 			if (step.what == REPAIR_WANT) {
@@ -348,7 +348,8 @@ START_TEST(asked_again)
 				ck_assert_uint_eq(step.to, run == 0 ? 3 : 5 + REPAIR_LINES);
 				ck_assert_int_eq(asked[run] >> step.peer & 1, 0);
 				asked[run] |= 1 << step.peer;
-			} else if (t.wake >= t.now + REPAIR_AGAIN_MS) {
+			} else if (t.wake >= t.now + REPAIR_PATIENCE_MS) {
+				ck_assert_int_eq(t.wake, t.now + pause);
 				break;
 			} else {
 				ck_assert_int_gt(t.wake, t.now);
@@ -358,7 +359,7 @@ START_TEST(asked_again)
 		ck_assert_int_eq(asked[0], (int)ALL);
 		ck_assert_int_eq(asked[1], (int)ALL);
 		ck_assert_int_lt(t.now, began + 10000);
-		t.now += REPAIR_AGAIN_MS - 1;
+		t.now += pause - 1;
 		ck_assert_int_eq(look_again().what, REPAIR_NOTHING);
 		if (round == 0)
 			t.now++;
