@@ -406,7 +406,7 @@ check_v02(const struct conf *c, const char *file, struct buf *errors)
 
 /* What only all settings together can tell. */
 static bool
-finish(struct conf *c, const struct conf_source *from, struct buf *errors)
+finish(struct conf *c, const struct conf_source *from, struct buf *errors, struct buf *notes)
 {
 	const char *file = from->file != NULL ? from->file : "-o";
 	for (int i = 0; i < KEYS; i++)
@@ -433,6 +433,10 @@ finish(struct conf *c, const struct conf_source *from, struct buf *errors)
 		buf_printf(errors, "%s: ack = %s, and the ring has %d members\n", file, c->ack, c->ring.size);
 		good = false;
 	}
+	/* A member that gave a message up counts as having it: that must come later than any client waits. */
+	if (c->ack_timeout_ms >= c->gap_ms && notes != NULL)
+		buf_printf(notes, "%s: ack-timeout is not below gap-timeout: a message may be settled by members that gave it up\n",
+		    file);
 	if (c->forwarding == ROUTE_V02)
 		good &= check_v02(c, file, errors);
 	return good;
@@ -453,7 +457,7 @@ conf_load(struct conf *c, const struct conf_source *from, struct buf *errors, st
 	if (from->file != NULL)
 		good &= load_file(c, from, errors, notes);
 	good &= load_options(c, from, errors, notes);
-	good &= finish(c, from, errors);
+	good &= finish(c, from, errors, notes);
 	return good;
 }
 
