@@ -175,7 +175,9 @@ static void
 make_member(struct ring_rig *rig, int i, const char *conf)
 {
 	struct rig_member *m = &rig->m[i];
-	snprintf(m->folder, sizeof m->folder, "%.400s/%s", rig->folder, m->name);
+	char name[sizeof m->name];
+	memcpy(name, m->name, sizeof name);
+	snprintf(m->folder, sizeof m->folder, "%.400s/%s", rig->folder, name);
 	make_folder(m->folder);
 	make_folder(rig_path(rig, i, "log"));
 	make_folder(rig_path(rig, i, "state"));
