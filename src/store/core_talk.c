@@ -210,9 +210,10 @@ core_want(struct core *c, int peer, const char *words, struct buf *reply)
 		if (n[1] - n[0] >= WANT_MOST)
 			n[1] = n[0] + WANT_MOST - 1;
 		struct answer a = { c, peer, n[0], n[1], origin, epoch, reply };
-		journal_read(c->journal, origin, epoch, n[0], n[1], give, &a);
+		/* What could not be read is not gone: the asker tries again, or asks another. */
+		bool whole = journal_read(c->journal, origin, epoch, n[0], n[1], give, &a) == 0;
 		give_held(&a);
-		if (a.next <= a.to)
+		if (a.next <= a.to && whole)
 			say_gone(&a, a.to);
 	}
 	free(copy);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * journal_index.c - where the frames of a stream are. Kept in memory only, and sparse: one span for each stream and
- * each 64 KiB of a segment, whatever the frames' sizes, so that 1 GiB of one stream takes some 16,000 of them. Where many streams are mixed
- * a span covers more, so that their number stays within 8 for each 64 KiB (and one for each stream and segment). */
-#include <assert.h>
+ * journal_index.c - where the frames of a stream are. Kept in memory only, and sparse: one span for each stream and each
+ * 64 KiB of a segment, whatever the frames' sizes, so that 1 GiB of one stream takes some 16,000 of them. Where many streams
+ * are mixed a span covers more, so that there are not more than 8 for each 64 KiB, and one for each stream and segment. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

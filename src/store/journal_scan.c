@@ -180,8 +180,8 @@ behind_lines(struct scan *s, uint64_t at, size_t head_size, uint32_t count)
 	return at + (uint64_t)(q - p);
 }
 
-/* The end by one way of reading the header: where BYTES and COUNT agree; alone counts only: a sound header's, BYTES first, or the
- * one that is left of a header that is otherwise in shape. */
+/* The end by one way of reading the header: where BYTES and COUNT agree. Either of them counts alone only in a sound
+ * header, BYTES first, or if the other is illegible and the header is otherwise in shape. */
 static uint64_t
 end_by(struct scan *s, uint64_t at, size_t head_size, uint32_t bytes, uint32_t count, bool sound, bool in_shape)
 {
@@ -214,8 +214,8 @@ extent(struct scan *s, uint64_t at, bool sound)
 	if (end == 0 && (r.by_lf == 0 || r.by_lf > r.by_blanks))
 		end = end_by(s, at, r.by_blanks, bytes, count, false, false);
 	if (end == 0 && (r.blanks == HEADER_BLANKS - 1 || r.blanks == HEADER_BLANKS + 1)) {
-		unsigned back = HEADER_BLANKS - r.blanks;       /* 1, or -1 */
-		end = end_by(s, at, r.by_lf, r.numbers[BYTES_WORD - back], r.numbers[COUNT_WORD - back], false, false);
+		int by = (int)r.blanks - HEADER_BLANKS;         /* 1 or -1: so far the words have moved */
+		end = end_by(s, at, r.by_lf, r.numbers[BYTES_WORD + by], r.numbers[COUNT_WORD + by], false, false);
 	}
 	return end;
 }
@@ -248,7 +248,7 @@ damaged(struct scan *s, struct scan_record *r, enum frame_is is, const char *why
 		const char *p = scan_bytes(s, s->at, &n);
 		r->torn = (is == FRAME_MORE && p[0] == '0' && (n < 2 || p[1] == ' ')) ||
 		    (is == FRAME_GOOD && s->at + r->size > s->limit);
-		next = r->torn ? s->limit : search(s, is == FRAME_GOOD ? s->at + r->size : s->at);
+		next = search(s, is == FRAME_GOOD ? s->at + r->size : s->at);
 	}
 	r->size = next - s->at;
 	s->at = next;

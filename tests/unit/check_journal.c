@@ -208,7 +208,43 @@ START_TEST(scan_from_a_position)
 }
 END_TEST
 
+/* A file that came from elsewhere is in the way of the next segment. */
+START_TEST(number_is_taken)
+{
+	char name[RIG_PATH];
+	rig.segment_bytes = 1000;
+	rig_open();
+	file_name(name, 2);
+	spill(name, "mine\n", 5);
+	for (uint64_t seq = 1; seq <= 10; seq++)
+		ck_assert_int_eq(put("la", 5, seq, 1, 90), 0);
+	ck_assert_uint_eq(journal_end(rig.j).segment, 3);
+	ck_assert_str_eq(read_as_text("la", 5, 9, 10), "9+1 10+1 ");
+	size_t n;
+	char *p = slurp(name, &n);
+	ck_assert_uint_eq(n, 5);
+	free(p);
+}
+END_TEST
+
 /* ---- retention ---- */
+
+/* Files that are gone and still open, which keep their bytes on the disk. */
+static int
+deleted_files(void)
+{
+	char link[32], to[PATH_MAX];
+	int count = 0;
+	for (int fd = 3; fd < 200; fd++) {
+		sprintf(link, "/proc/self/fd/%d", fd);
+		ssize_t n = readlink(link, to, sizeof to - 1);
+		if (n <= 0)
+			continue;
+		to[n] = '\0';
+		count += strstr(to, "/journal-") != NULL && strstr(to, "(deleted)") != NULL;
+	}
+	return count;
+}
 
 START_TEST(oldest_segments_go)
 {
@@ -221,8 +257,10 @@ START_TEST(oldest_segments_go)
 	for (uint64_t seq = 1; seq <= 200; seq++) {
 		ck_assert_int_eq(put(seq % 2 != 0 ? "la" : "ny", 5, seq, 1, 90), 0);
 		ck_assert_uint_le(counts().bytes, 4000);
+		ck_assert_int_eq(deleted_files(), 0);
 		scan_all(&l);
 		ck_assert_uint_eq(journal_begin(rig.j).segment, l.shown[0].at.segment);
+		read_as_text(l.shown[0].origin, l.shown[0].epoch, l.shown[0].seq, l.shown[0].seq);
 	}
 	ck_assert_uint_gt(l.shown[0].seq, 100);
 	file_name(name, journal_begin(rig.j).segment - 1);
@@ -269,6 +307,7 @@ add(Suite *s)
 	RIG_TEST(s, segments);
 	RIG_TEST(s, second_process_is_refused);
 	RIG_TEST(s, scan_from_a_position);
+	RIG_TEST(s, number_is_taken);
 	RIG_TEST(s, oldest_segments_go);
 }
 

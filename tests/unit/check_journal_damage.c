@@ -36,7 +36,7 @@ START_TEST(every_byte_of_a_record_flipped)
 					unsigned files = rig_files(rig.dir, "damaged-", false);
 					goes_on(false);
 					/* It is said at each start, and kept once. */
-					ck_assert(is_said(3, s->at.offset) == (w < 2 || i == 0));         /* the last is cut off */
+					ck_assert(is_said(3, s->at.offset) == (w < 2 || i == 0));       /* the last is cut off */
 					ck_assert_uint_eq(rig_files(rig.dir, "damaged-", false), files);
 				}
 				journal_close(&rig.j);
@@ -105,11 +105,12 @@ START_TEST(text_that_looks_like_a_record)
 	/* Any byte of its body, and any digit of COUNT and BYTES, of CRC, of TIME. */
 	for (size_t i = n0; i < n0 + n1; i++)
 		for (int bit = 0; bit < 8; bit++) {
-			if (i < n0 + f[1]->head_size && (p[i] < '0' || p[i] > '9' || (p[i] ^ 1 << bit) < '0' || (p[i] ^ 1 << bit) > '9'))
+			int was = p[i], is = was ^ 1 << bit;
+			if (i < n0 + f[1]->head_size && (was < '0' || was > '9' || is < '0' || is > '9'))
 				continue;
-			p[i] = (char)(p[i] ^ 1 << bit);
+			p[i] = (char)is;
 			spill(name, p, n0 + n1 + n2);
-			p[i] = (char)(p[i] ^ 1 << bit);
+			p[i] = (char)was;
 			rig_open();
 			ck_assert_uint_ge(rig.visited.count, 2);
 			for (size_t k = 0; k < rig.visited.count; k++)

@@ -19,7 +19,7 @@ static struct {
 	char     origin[8];
 	uint64_t epoch, next;
 	uint64_t pruned_to;             /* as the journal said last; UINT64_MAX: all of it is gone */
-	bool     in_batch;              /* of the last append: it may be there again */
+	bool     just_pruned;
 	struct frame *late[KEPT_FRAMES];        /* made and not yet appended, or appended and to come again */
 	unsigned late_count;
 } streams[STREAMS];
@@ -55,8 +55,10 @@ prunings(void)
 	for (size_t i = 0; i < rig.pruned.count; i++) {
 		const struct shown *p = &rig.pruned.shown[i];
 		for (int k = 0; k < STREAMS; k++)
-			if (streams[k].epoch == p->epoch && strcmp(streams[k].origin, p->origin) == 0)
+			if (streams[k].epoch == p->epoch && strcmp(streams[k].origin, p->origin) == 0) {
 				streams[k].pruned_to = p->seq != 0 ? p->seq : UINT64_MAX;
+				streams[k].just_pruned = true;
+			}
 	}
 	rig.pruned.count = 0;
 }
@@ -109,8 +111,6 @@ random_append(void)
 	prunings();
 	for (size_t i = 0; i < n; i++) {
 		show(&model, &f[i]->h, (struct journal_pos){ 0, 0 }, frame_size(f[i]));
-		for (int k = 0; k < STREAMS; k++)
-			streams[k].in_batch = streams[k].in_batch || streams[k].epoch == f[i]->h.epoch;
 		frame_drop(&f[i]);
 	}
 }
@@ -122,35 +122,29 @@ same_frame(const struct shown *a, const struct shown *b)
 	    strcmp(a->origin, b->origin) == 0;
 }
 
-/* What the journal said of a stream's beginning is so, and nothing was pruned without a word. */
+/* The journal speaks of a stream if something of it was pruned, which is what is in front of first, and says what is still there. */
 static void
-compare_pruned(int k)
+compare_pruned(int k, size_t first_before)
 {
 	uint64_t min = UINT64_MAX;
 	bool gone = false;
-	for (size_t i = 0; i < model.count; i++) {
+	for (size_t i = first_before; i < model.count; i++) {
 		if (model.shown[i].epoch != streams[k].epoch)
 			continue;
 		gone = gone || i < first;
 		if (i >= first && model.shown[i].seq < min)
 			min = model.shown[i].seq;
 	}
-	if (min == UINT64_MAX) {
-		must(!gone || streams[k].pruned_to == UINT64_MAX);
-	} else if (streams[k].pruned_to == UINT64_MAX) {
-		must(streams[k].in_batch);
-		streams[k].pruned_to = 0;
-	} else {
-		/* A late frame may lie below. */
-		must(streams[k].pruned_to == 0 || min <= streams[k].pruned_to);
-	}
-	streams[k].in_batch = false;
+	must(gone == streams[k].just_pruned);
+	must(!gone || streams[k].pruned_to == min);
+	streams[k].just_pruned = false;
 }
 
 /* The list is the end of the model's; what the model has in front of it is pruned. */
 static void
 compare_all(const struct shown_list *l)
 {
+	size_t first_before = first;
 	must(l->count <= model.count - first);
 	first = model.count - l->count;
 	uint64_t bytes = 0;
@@ -163,7 +157,7 @@ compare_all(const struct shown_list *l)
 	must(counts().bytes == bytes);
 	must(bytes <= (uint64_t)rig.limit_bytes || counts().segments == 1);
 	for (int k = 0; k < STREAMS; k++)
-		compare_pruned(k);
+		compare_pruned(k, first_before);
 }
 
 static int

@@ -188,9 +188,33 @@ START_TEST(many_clients)
 }
 END_TEST
 
+/* What all have together is bounded, and each has its sure share all the same. */
+START_TEST(many_ranges)
+{
+	enum { CLIENTS_FULL = SEEN_BYTES / (SEEN_RANGES * 16), CLIENTS_MORE = 300 };
+	struct seen *s = seen_new(65536);
+	struct seen_counts c;
+	char name[40];
+	for (int i = 0; i < CLIENTS_FULL + CLIENTS_MORE; i++) {
+		uint64_t count = i < CLIENTS_FULL ? SEEN_RANGES : 4 * SEEN_RANGES_SURE;
+		sprintf(name, "c%d", i);
+		for (uint64_t n = 1; n <= count; n++)
+			unit_require(mark(s, name, 2 * n, "x") == SEEN_NEW, "%s", name);
+	}
+	seen_counts(s, &c);
+	ck_assert_uint_gt(c.bytes, SEEN_BYTES);
+	ck_assert_uint_lt(c.bytes, SEEN_BYTES + (CLIENTS_FULL + CLIENTS_MORE) * 5000);
+	/* The last one came when all was full. */
+	for (uint64_t n = 1; n <= 4 * SEEN_RANGES_SURE; n++)
+		ck_assert_int_eq(look(s, name, 2 * n, "x"), n <= 3 * SEEN_RANGES_SURE ? SEEN_NEW : SEEN_AGAIN);
+	ck_assert_int_eq(look(s, "c0", 2, "x"), SEEN_AGAIN);
+	seen_free(&s);
+}
+END_TEST
+
 /* ---- against a model that is slow and plain ---- */
 
-enum { CLIENTS = 5, MOST = 3, NUMBERS = 400, PRINTS = 20000 };
+enum { CLIENTS = 5, MOST = 3, NUMBERS = 3 * SEEN_RANGES, FEW = 400, PRINTS = 40000 };
 
 struct model_client {
 	bool     there;
@@ -203,6 +227,7 @@ struct model_client {
 static struct model_client model[CLIENTS];
 static int model_time;
 static uint64_t seed;
+static int numbers;             /* in use: few, so that ranges meet, or so many that they are too many */
 static uint64_t model_evicted_clients, model_evicted_ranges;
 
 static int
@@ -222,7 +247,7 @@ static int
 model_ranges(int c)
 {
 	int ranges = 0;
-	for (int n = 1; n <= NUMBERS; n++)
+	for (int n = 1; n <= numbers; n++)
 		ranges += model[c].has[n] && !model[c].has[n - 1];
 	return ranges;
 }
@@ -230,7 +255,7 @@ model_ranges(int c)
 static int
 model_last(int c)
 {
-	for (int n = NUMBERS; n > 0; n--)
+	for (int n = numbers; n > 0; n--)
 		if (model[c].has[n])
 			return n;
 	return 0;
@@ -292,7 +317,7 @@ model_limit(int c)
 static void
 random_mark(struct seen *s, int c, const char *name)
 {
-	int n = 1 + below(NUMBERS), text = below(3);
+	int n = 1 + below(numbers), text = below(3);
 	char line[16];
 	size_t len = (size_t)sprintf(line, "text%d", text);
 	ck_assert_int_eq(seen_look(s, name, (uint64_t)n, line, len), model_is(c, n, text));
@@ -314,7 +339,7 @@ random_batch(struct seen *s, int c, const char *name)
 	int n = last - 1 + below(4), texts[100];
 	char body[100 * 16];
 	size_t size = 0;
-	if (n < 1 || n + count > NUMBERS)
+	if (n < 1 || n + count > numbers)
 		return;
 	for (int i = 0; i < count; i++)
 		size += (size_t)sprintf(body + size, "text%d\r\n", texts[i] = below(3));
@@ -336,9 +361,18 @@ START_TEST(against_model)
 	memset(model, 0, sizeof model);
 	model_time = 0;
 	model_evicted_clients = model_evicted_ranges = 0;
+	numbers = _i % 2 != 0 ? FEW : NUMBERS;
 	struct seen *s = seen_new(MOST);
 	struct seen_counts counts;
-	for (int i = 0; i < unit_amount(10000); i++) {
+	/* Nearly as many ranges as may be. */
+	if (numbers == NUMBERS)
+		model_add_client(0);
+	model_use(0);
+	for (int n = 2; n < 2 * SEEN_RANGES && numbers == NUMBERS; n += 2) {
+		model_put(0, n, 0);
+		unit_require(seen_mark(s, "c0", (uint64_t)n, "text0", 5) == SEEN_NEW, "%d", n);
+	}
+	for (int i = 0; i < unit_amount(numbers == FEW ? 10000 : 2000); i++) {
 		/* Mostly few clients, so that they live long enough to fill up. */
 		int c = below(below(100) == 0 ? CLIENTS : 2);
 		char name[8];
@@ -356,7 +390,7 @@ START_TEST(against_model)
 			break;
 		}
 		if (below(200) == 0)                          /* or everything would be full soon */
-			for (int n = 1; model[c].there && n <= NUMBERS; n++) {
+			for (int n = 1; model[c].there && n <= numbers; n++) {
 				char text[] = "text0";
 				ck_assert_int_eq(seen_look(s, name, (uint64_t)n, text, 5), model_is(c, n, 0));
 				model_use(c);
@@ -365,6 +399,7 @@ START_TEST(against_model)
 	seen_counts(s, &counts);
 	ck_assert_uint_eq(counts.evicted_clients, model_evicted_clients);
 	ck_assert_uint_eq(counts.evicted_ranges, model_evicted_ranges);
+	printf("%" PRIu64 " clients, %" PRIu64 " ranges evicted\n", counts.evicted_clients, counts.evicted_ranges);
 	seen_free(&s);
 }
 END_TEST
@@ -380,6 +415,7 @@ add(Suite *s)
 	UNIT_TEST(s, ranges_go);
 	UNIT_TEST(s, oldest_client_goes);
 	UNIT_TEST(s, many_clients);
+	UNIT_TEST(s, many_ranges);
 	UNIT_LOOP(s, against_model, 0, 10);
 }
 
