@@ -11,7 +11,7 @@ fuzz=$TOP/tests/fuzz
 flags="-std=c11 -D_GNU_SOURCE -g -O1 -fno-omit-frame-pointer -Wall -Wextra -Werror -I$TOP/src -pthread"
 checks='-fno-sanitize-recover=undefined'
 # The parsers and what they stand on; nothing of them waits or listens.
-modules=$(cd "$TOP/src" && echo base/*.c wire/*.c ring/*.c daemon/conf.c)
+modules=$(cd "$TOP/src" && echo base/*.c wire/*.c ring/*.c store/journal*.c daemon/conf.c)
 
 # works FLAGS...: whether the compiler makes, with these, a program that runs.
 works()
@@ -30,7 +30,7 @@ build()
 		"$@" $flags -c -o "$object" "$TOP/src/$module"
 		objects="$objects $object"
 	done
-	for target in line ring conf; do
+	for target in line ring conf frame journal; do
 		# shellcheck disable=SC2086
 		"$@" $flags -o fuzz_$target "$fuzz/fuzz_$target.c" $objects
 	done
@@ -51,7 +51,7 @@ if command -v clang >/dev/null && works clang -fsanitize=fuzzer,address,undefine
 	echo "clang, libFuzzer, $FUZZ_SECONDS s for each target"
 	# shellcheck disable=SC2086
 	build clang -fsanitize=fuzzer,address,undefined $checks
-	for target in line ring conf; do
+	for target in line ring conf frame journal; do
 		mkdir -p found
 		./fuzz_$target -max_total_time="$FUZZ_SECONDS" -timeout=20 -max_len=4096 -print_final_stats=1 \
 			-verbosity=0 found "$fuzz/corpus/$target" >log 2>&1 || { cat log; exit 1; }
@@ -69,7 +69,7 @@ works $CC -DFUZZ_MAIN $sanitize || { echo "$CC makes no program that runs: $(tai
 echo "$CC $sanitize, $FUZZ_ROUNDS rounds for each target"
 # shellcheck disable=SC2086
 build $CC -DFUZZ_MAIN $sanitize
-for target in line ring conf; do
+for target in line ring conf frame journal; do
 	seed=$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 	FUZZ_KEEP=yes ./fuzz_$target -n "$FUZZ_ROUNDS" -s "${FUZZ_SEED:-$seed}" "$fuzz/corpus/$target"/*
 done
