@@ -105,12 +105,12 @@ wake_at(int64_t *wake, int64_t when)
 		*wake = when;
 }
 
-/* Nobody in reach has it: how far that run goes, once it has been so for long enough. */
+/* Nobody in reach has it: how far that run goes, at most to the end of the gap, once it has been so for long enough. */
 static struct repair_step
-give_up(struct stream *s, uint64_t up, int64_t now, int64_t gap_ms, int64_t *wake)
+give_up(struct stream *s, uint64_t up, uint64_t end, int64_t now, int64_t gap_ms, int64_t *wake)
 {
 	struct gap *g = &s->gap;
-	struct repair_step step = { REPAIR_NOTHING, -1, s->upto + 1, 0 };
+	struct repair_step step = { REPAIR_NOTHING, -1, s->upto + 1, end };
 	if (up == 0)
 		return step;
 	if (g->since_ms == 0)
@@ -130,7 +130,7 @@ give_up(struct stream *s, uint64_t up, int64_t now, int64_t gap_ms, int64_t *wak
 	}
 	step.what = REPAIR_PASS;
 	for (int i = 0; i < RING_MAX; i++)
-		if (bit(up, i) && (step.to == 0 || g->gone_to[i] < step.to))
+		if (bit(up, i) && g->gone_to[i] < step.to)
 			step.to = g->gone_to[i];
 	return step;
 }
@@ -160,7 +160,7 @@ repair_look(struct stream *s, uint64_t up, int origin, int64_t now, int64_t gap_
 		g->turn = g->asked + 1;
 	g->asked = choose(s, up, origin);
 	if (g->asked < 0)
-		return give_up(s, up, now, gap_ms, wake);
+		return give_up(s, up, step.to, now, gap_ms, wake);
 	g->asked_ms = now;
 	step.what = REPAIR_WANT;
 	step.peer = g->asked;

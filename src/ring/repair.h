@@ -28,7 +28,7 @@ struct repair_step {
 };
 
 void repair_heard(struct stream *, int peer, uint64_t upto);            /* it has the stream up to there; may be less than before */
-void repair_gone(struct stream *, int peer, uint64_t from, uint64_t to);        /* it answered that it lacks these */
+void repair_gone(struct stream *, int peer, uint64_t from, uint64_t to);        /* it answered that it lacks these, which may be more than it was asked for */
 void repair_again(struct stream *);             /* a link opened: what was passed over is asked for anew, of everyone */
 void repair_link(struct stream *, int peer);    /* its link opened or broke: nothing of what it said counts any more */
 

@@ -22,6 +22,7 @@ bool
 streams_init(struct streams *all)
 {
 	all->count = 0;
+	all->awake = NULL;
 	all->buckets = FIRST_BUCKETS;
 	all->bucket = calloc(all->buckets, sizeof *all->bucket);
 	return all->bucket != NULL;
@@ -40,14 +41,15 @@ stream_free(struct stream *s)
 static void
 free_visit(void *arg, struct stream *s)
 {
-	streams_forget(arg, s);
+	(void)arg;
+	stream_free(s);
 }
 
 void
 streams_fini(struct streams *all)
 {
 	if (all->bucket != NULL)
-		streams_each(all, free_visit, all);
+		streams_each(all, free_visit, NULL);
 	free(all->bucket);
 	all->bucket = NULL;
 }
@@ -82,11 +84,50 @@ grow(struct streams *all)
 	all->buckets = buckets;
 }
 
+static void
+forget(struct streams *all, struct stream *s)
+{
+	struct stream **at = &all->bucket[hash(s->origin, s->epoch) % all->buckets];
+	while (*at != s)
+		at = &(*at)->next;
+	*at = s->next;
+	all->count--;
+	stream_free(s);
+}
+
+struct oldest {
+	struct stream *stream;
+	uint64_t       epoch;           /* older than this one only */
+};
+
+static void
+oldest_visit(void *arg, struct stream *s)
+{
+	struct oldest *o = arg;
+	if (s->kept != 0 || s->awake || s->epoch >= o->epoch)
+		return;
+	o->stream = s;
+	o->epoch = s->epoch;
+}
+
+/* Room for one of this epoch. A newer stream never goes for an older one, so that all members come to forget the same. */
+static bool
+make_room(struct streams *all, uint64_t epoch)
+{
+	struct oldest o = { NULL, epoch };
+	if (all->count < STREAMS_MOST)
+		return true;
+	streams_each(all, oldest_visit, &o);
+	if (o.stream != NULL)
+		forget(all, o.stream);
+	return o.stream != NULL;
+}
+
 struct stream *
 streams_get(struct streams *all, const char *origin, uint64_t epoch)
 {
 	struct stream *s = streams_find(all, origin, epoch);
-	if (s != NULL || all->count >= STREAMS_MOST)
+	if (s != NULL || !make_room(all, epoch))
 		return s;
 	s = calloc(1, sizeof *s);
 	if (s == NULL)
@@ -101,18 +142,8 @@ streams_get(struct streams *all, const char *origin, uint64_t epoch)
 	s->next = all->bucket[at];
 	all->bucket[at] = s;
 	all->count++;
+	stream_wake(all, s);
 	return s;
-}
-
-void
-streams_forget(struct streams *all, struct stream *s)
-{
-	struct stream **at = &all->bucket[hash(s->origin, s->epoch) % all->buckets];
-	while (*at != s)
-		at = &(*at)->next;
-	*at = s->next;
-	all->count--;
-	stream_free(s);
 }
 
 void
@@ -120,9 +151,31 @@ streams_each(struct streams *all, void (*visit)(void *, struct stream *), void *
 {
 	for (size_t i = 0; i < all->buckets; i++) {
 		for (struct stream *s = all->bucket[i], *next; s != NULL; s = next) {
-			next = s->next;
+			next = s->next;         /* visit may be the end of it */
 			visit(arg, s);
 		}
+	}
+}
+
+void
+stream_wake(struct streams *all, struct stream *s)
+{
+	if (s->awake)
+		return;
+	s->awake = true;
+	s->next_awake = all->awake;
+	all->awake = s;
+}
+
+void
+streams_each_awake(struct streams *all, bool (*visit)(void *, struct stream *), void *arg)
+{
+	struct stream *s = all->awake, *next;
+	for (all->awake = NULL; s != NULL; s = next) {
+		next = s->next_awake;
+		s->awake = false;
+		if (visit(arg, s))
+			stream_wake(all, s);
 	}
 }
 
@@ -202,6 +255,13 @@ stream_has_passed(const struct stream *s, uint64_t from, uint64_t to)
 {
 	int i = run_at(s, from);
 	return i < s->passed_count && s->passed[i].from <= to;
+}
+
+uint64_t
+stream_passed_upto(const struct stream *s, uint64_t from)
+{
+	int i = run_at(s, from);
+	return i < s->passed_count && s->passed[i].from <= from ? s->passed[i].to : 0;
 }
 
 bool

@@ -3,8 +3,12 @@
  *
  * Of a stream a member has the lines 1 .. upto, but for those it passed over (nobody in reach had them) and those that its
  * journal has pruned. What comes beyond a gap is kept in memory, up to a bound, until the gap is filled.
+ * A stream stays known when all of it is pruned, so that it is not pulled again, and so that a member that was away learns
+ * what it has missed for good. Only when there are too many go the oldest that are at rest and of which nothing is kept.
+ * Most streams are at rest: nothing of them has changed or is missing. Those of which something may be are awake, and on a
+ * list of their own, so that a round costs nothing for the others.
  * Invariants: runs of passed lie below upto, sorted, apart from each other; frames ahead begin above upto + 1, sorted by
- * their first line, none of them within another. */
+ * their first line; none of them was within the one before it when it came. */
 #ifndef ZOG_RING_STREAM_H
 #define ZOG_RING_STREAM_H
 
@@ -17,7 +21,7 @@
 
 enum {
 	STREAM_AHEAD_BYTES = 4 * 1024 * 1024,   /* of frames kept beyond a gap of one stream */
-	STREAMS_MOST = 65536,                   /* further ones are not taken */
+	STREAMS_MOST = 65536,                   /* for further ones the oldest that are pruned whole go; if there are none they are not taken */
 };
 
 struct run {
@@ -42,6 +46,8 @@ struct gap {
 
 struct stream {
 	struct stream *next;            /* in its bucket */
+	struct stream *next_awake;      /* while it is awake */
+	bool           awake;
 	char           origin[FRAME_NAME + 1];
 	uint64_t       epoch;
 	uint64_t       upto;
@@ -58,15 +64,17 @@ struct stream {
 struct streams {
 	struct stream **bucket;
 	size_t          buckets, count;
+	struct stream  *awake;
 };
 
 bool           streams_init(struct streams *);          /* false: no memory */
 void           streams_fini(struct streams *);
 struct stream *streams_find(const struct streams *, const char *origin, uint64_t epoch);
-struct stream *streams_get(struct streams *, const char *origin, uint64_t epoch);      /* made if new; NULL: no memory, or too many */
-void           streams_forget(struct streams *, struct stream *);
-/* Calls visit for every stream; it may forget the one it is given. */
+struct stream *streams_get(struct streams *, const char *origin, uint64_t epoch);      /* if new it is made, and awake; NULL: no memory, or too many */
 void           streams_each(struct streams *, void (*visit)(void *arg, struct stream *), void *arg);
+void           stream_wake(struct streams *, struct stream *);         /* safe to repeat */
+/* Calls visit for every stream that is awake; it says whether the stream is to stay so, and may wake others. */
+void           streams_each_awake(struct streams *, bool (*visit)(void *arg, struct stream *), void *arg);
 
 enum stream_is {
 	STREAM_STORE,   /* the lines from .. to of the frame are missing, and may be stored now */
@@ -80,6 +88,7 @@ void stream_unhad(struct stream *, uint64_t from, uint64_t to);         /* it wa
 void stream_scanned(struct stream *, uint64_t from, uint64_t to);       /* found in the journal at the start, in file order */
 bool stream_pass(struct stream *, uint64_t to);         /* gives upto + 1 .. to up for now; false: no memory */
 bool stream_has_passed(const struct stream *, uint64_t from, uint64_t to);      /* is any of it passed over? */
+uint64_t stream_passed_upto(const struct stream *, uint64_t from);      /* the end of the run passed over that from is in; 0: of none */
 
 bool stream_keep_ahead(struct stream *, struct frame *);        /* takes a reference of its own; false: no room, or there already */
 struct frame *stream_next_ahead(struct stream *);       /* the next that has no gap before it any more, with its reference; or NULL */

@@ -217,19 +217,25 @@ core_peer(const struct core *c, const char *name)
 	return -1;
 }
 
+struct linked {
+	struct core *core;
+	int          peer;
+};
+
 static void
 link_visit(void *arg, struct stream *s)
 {
-	repair_link(s, *(int *)arg);
+	const struct linked *l = arg;
+	repair_link(s, l->peer);
+	stream_wake(&l->core->streams, s);
 }
 
 void
 core_peer_hello(struct core *c, int peer)
 {
 	/* What it had may be gone, by a power cut or a lost disk: it says so anew. */
-	streams_each(&c->streams, link_visit, &peer);
+	streams_each(&c->streams, link_visit, &(struct linked){ c, peer });
 	c->looked = false;
-	c->links_changed = true;
 }
 
 void
@@ -238,7 +244,6 @@ core_peer_down(struct core *c, int peer)
 	c->up &= ~(UINT64_C(1) << peer);
 	c->tell_all &= ~(UINT64_C(1) << peer);
 	c->looked = false;
-	c->links_changed = true;
 }
 
 void
@@ -265,8 +270,9 @@ core_ring(struct core *c, const struct ring *r, int self)
 static void
 again_visit(void *arg, struct stream *s)
 {
-	(void)arg;
+	struct core *c = arg;
 	repair_again(s);
+	stream_wake(&c->streams, s);
 }
 
 void
@@ -274,10 +280,9 @@ core_peer_up(struct core *c, int peer)
 {
 	c->up |= UINT64_C(1) << peer;
 	c->looked = false;
-	c->links_changed = true;
 	/* With the next digest, not now: what waits for core_store counts as had already, and is in no journal yet. */
 	c->tell_all |= UINT64_C(1) << peer;
-	streams_each(&c->streams, again_visit, NULL);
+	streams_each(&c->streams, again_visit, c);
 }
 
 /* ---- small things ---- */

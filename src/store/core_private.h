@@ -59,8 +59,6 @@ struct core {
 	struct stream      *tell[CORE_TOLD];    /* of which frames came by way of another than the origin */
 	int                 tells;
 	uint64_t            tell_all;           /* peers whose links opened: they are told everything */
-	bool                links_changed;      /* since the last tick */
-	int64_t             links_ms, forget_ms;        /* when a link changed last; when to look for what to forget */
 	bool                looked;             /* false: something came that repair should look at */
 	int64_t             repair_ms;
 	uint64_t            state_segment;      /* the last one that holds a state record, 0: none was seen */

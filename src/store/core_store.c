@@ -13,7 +13,6 @@
 
 enum {
 	RETRY_MS = 500,                 /* after a full disk */
-	FORGET_MS = 60 * 1000,          /* that all links have stood before a stream may be forgotten */
 };
 
 /* ---- collecting ---- */
@@ -68,6 +67,7 @@ add_ahead(struct core *c, struct stream *s)
 static void
 note_origin(struct core *c, struct stream *s, int peer)
 {
+	stream_wake(&c->streams, s);
 	if (core_peer(c, s->origin) == peer)
 		return;
 	for (int i = 0; i < c->tells; i++)
@@ -135,6 +135,7 @@ core_own(struct core *c, struct core_own *own)
 		own->done(own, refusal(c->full != 0 ? c->full : ENOMEM, text));
 	} else if (add(c, f, s, own)) {
 		stream_had(s, f->h.seq, own->entry.seq);
+		stream_wake(&c->streams, s);
 	} else {
 		own->done(own, refusal(ENOMEM, text));
 	}
@@ -149,8 +150,10 @@ refuse_batch(struct core *c, int error)
 	char text[160];
 	for (size_t i = c->batch_count; i-- > 0;) {
 		struct batched *b = &c->batch[i];
-		if (b->stream != NULL)
-			stream_unhad(b->stream, b->frame->h.seq, b->frame->h.seq + b->frame->h.count - 1);
+		if (b->stream == NULL)
+			continue;
+		stream_unhad(b->stream, b->frame->h.seq, b->frame->h.seq + b->frame->h.count - 1);
+		stream_wake(&c->streams, b->stream);
 	}
 	for (size_t i = 0; i < c->batch_count; i++) {
 		struct batched *b = &c->batch[i];
@@ -273,6 +276,7 @@ store_held(struct core *c)
 	free(h);
 	struct batched b = { .frame = f, .stream = s };
 	stream_had(s, f->h.seq, f->h.seq + f->h.count - 1);
+	stream_wake(&c->streams, s);
 	stored(c, &b);
 	return true;
 }
@@ -365,14 +369,14 @@ want(struct core *c, const struct stream *s, const struct repair_step *step)
 	c->ops.line(c->ops.arg, step->peer, text);
 }
 
-static void
+static bool
 look_visit(void *arg, struct stream *s)
 {
 	struct round *r = arg;
 	struct core *c = r->core;
-	/* Our own stream of now has its gaps, if any, in what we hold back. */
+	/* Our own stream of now has its gaps, if any, in what we hold back. It is always awake. */
 	if (s->epoch == c->epoch && strcmp(s->origin, c->self) == 0)
-		return;
+		return true;
 	struct repair_step step = repair_look(s, c->up, core_peer(c, s->origin), r->now_ms, c->o.gap_ms, &r->wake_ms);
 	if (step.what == REPAIR_WANT) {
 		want(c, s, &step);
@@ -386,6 +390,7 @@ look_visit(void *arg, struct stream *s)
 	step = repair_look_again(s, c->up, r->now_ms, &r->wake_ms);
 	if (step.what == REPAIR_WANT)
 		want(c, s, &step);
+	return s->changed || s->gap.from != 0 || s->passed_count != 0 || s->ahead_count != 0;
 }
 
 static void
@@ -394,7 +399,7 @@ repair(struct core *c, int64_t now)
 	struct round r = { c, now, INT64_MAX };
 	/* While the disk is full nothing is asked for: it could not be kept. */
 	if (c->full == 0)
-		streams_each(&c->streams, look_visit, &r);
+		streams_each_awake(&c->streams, look_visit, &r);
 	c->looked = true;
 	c->repair_ms = r.wake_ms;
 	if (c->batch_count != 0)
@@ -445,34 +450,6 @@ digest_if_due(struct core *c, int64_t now)
 	return INT64_MAX;
 }
 
-/* A stream of which neither we nor anyone else keeps a frame: no trace of it is left on any disk, so that nobody can bring it
- * back to us as new. */
-static void
-forget_visit(void *arg, struct stream *s)
-{
-	struct core *c = arg;
-	bool known = s->kept != 0 || s->ahead_count != 0 || (s->epoch == c->epoch && strcmp(s->origin, c->self) == 0);
-	for (int i = 0; i < RING_MAX && !known; i++)
-		known = s->gap.known[i] != 0;
-	if (!known)
-		streams_forget(&c->streams, s);
-}
-
-static void
-forget_if_due(struct core *c, int64_t now)
-{
-	int up = 0;
-	for (int i = 0; i < RING_MAX; i++)
-		up += (int)(c->up >> i & 1);
-	if (c->links_changed)
-		c->links_ms = now;
-	c->links_changed = false;
-	if (up != c->members - 1 || now < c->links_ms + FORGET_MS || now < c->forget_ms + FORGET_MS)
-		return;
-	c->forget_ms = now;
-	streams_each(&c->streams, forget_visit, c);
-}
-
 int64_t
 core_tick(struct core *c, int64_t now)
 {
@@ -482,7 +459,6 @@ core_tick(struct core *c, int64_t now)
 		repair(c, now);
 	core_settle(c, now);
 	core_tell_origins(c);
-	forget_if_due(c, now);
 	int64_t times[] = { sync_if_due(c, now), digest_if_due(c, now), settle_next(&c->settle), c->repair_ms,
 	    c->full != 0 ? c->retry_ms : INT64_MAX };
 	int64_t next = INT64_MAX;

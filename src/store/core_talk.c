@@ -22,7 +22,6 @@ enum {
 struct telling {
 	struct core *core;
 	int          peer;
-	bool         all;
 	struct buf   line;
 };
 
@@ -38,19 +37,30 @@ static void
 tell_visit(void *arg, struct stream *s)
 {
 	struct telling *t = arg;
-	/* What the journal keeps nothing of is not offered; nor is it asked for again, since upto says that it was had. */
-	if (s->upto == 0 || s->kept == 0 || (!t->all && !s->changed))
+	if (s->upto == 0)
 		return;
 	if (t->line.len > LINE_BYTES)
 		tell(t);
 	buf_printf(&t->line, "%s %s %" PRIu64 " %" PRIu64, t->line.len == 0 ? "have" : "", s->origin, s->epoch, s->upto);
 }
 
+static bool
+changed_visit(void *arg, struct stream *s)
+{
+	if (s->changed)
+		tell_visit(arg, s);
+	return true;
+}
+
+/* Of a stream that is pruned whole it is told as well: who was away learns so that it has missed something. */
 void
 core_digest(struct core *c, int peer, bool all)
 {
-	struct telling t = { c, peer, all, BUF_INIT };
-	streams_each(&c->streams, tell_visit, &t);
+	struct telling t = { c, peer, BUF_INIT };
+	if (all)
+		streams_each(&c->streams, tell_visit, &t);
+	else
+		streams_each_awake(&c->streams, changed_visit, &t);
 	tell(&t);
 	buf_fini(&t.line);
 }
@@ -70,17 +80,18 @@ core_tell_origins(struct core *c)
 	c->tells = 0;
 }
 
-static void
+static bool
 done_visit(void *arg, struct stream *s)
 {
 	(void)arg;
 	s->changed = false;
+	return true;
 }
 
 void
 core_digest_done(struct core *c)
 {
-	streams_each(&c->streams, done_visit, NULL);
+	streams_each_awake(&c->streams, done_visit, NULL);
 	c->changed = false;
 }
 
@@ -135,6 +146,7 @@ core_have(struct core *c, int peer, const char *words)
 		if (s == NULL)
 			continue;
 		repair_heard(s, peer, upto);
+		stream_wake(&c->streams, s);
 		if (upto > s->upto)
 			c->looked = false;
 	}
@@ -151,6 +163,7 @@ core_gone(struct core *c, int peer, const char *words)
 	struct stream *s = rc > 0 ? streams_find(&c->streams, origin, epoch) : NULL;
 	if (s != NULL) {
 		repair_gone(s, peer, n[0], n[1]);
+		stream_wake(&c->streams, s);
 		c->looked = false;
 	}
 	free(copy);
@@ -190,6 +203,23 @@ give(void *arg, struct frame *f)
 	return a->next <= a->to;
 }
 
+/* How far the run reaches that begins at next and of which nothing is here. More than was asked for, where that is known:
+ * what was pruned in millions is then given up at once, not piece by piece with a wait for each. */
+static uint64_t
+gone_upto(const struct answer *a)
+{
+	const struct core *c = a->core;
+	const struct stream *s = streams_find(&c->streams, a->origin, a->epoch);
+	if (c->held != NULL)
+		return a->to;           /* they may be of it */
+	if (s == NULL || s->kept == 0 || s->upto < a->next)
+		return INT64_MAX - 1;
+	uint64_t passed = stream_passed_upto(s, a->next);
+	if (passed > a->to)
+		return passed;
+	return a->to < s->kept ? s->kept - 1 : a->to;
+}
+
 /* Ours that the journal did not take yet. */
 static void
 give_held(struct answer *a)
@@ -214,7 +244,7 @@ core_want(struct core *c, int peer, const char *words, struct buf *reply)
 		bool whole = journal_read(c->journal, origin, epoch, n[0], n[1], give, &a) == 0;
 		give_held(&a);
 		if (a.next <= a.to && whole)
-			say_gone(&a, a.to);
+			say_gone(&a, gone_upto(&a));
 	}
 	free(copy);
 	return rc > 0;

@@ -32,6 +32,8 @@ set_up(uint64_t seed)
 		m->place = i;
 		m->clock_off = clocks[below(5)];
 		m->same = m->more = m->has_copy = false;
+		m->lost = 0;
+		m->lost_lines[0] = '\0';
 		m->log_upto = (struct journal_pos){ 0, 0 };
 		memset(m->log, 0, sizeof m->log);
 		m->order.count = 0;
@@ -255,6 +257,119 @@ run(uint64_t seed, uint64_t *settled, uint64_t *logged)
 	clear_up();
 }
 
+/* ---- away for longer than the journals reach back ---- */
+
+static void
+pass_time(int64_t ms)
+{
+	for (int64_t until = w.now + ms; w.now < until; w.now += 100) {
+		open_all();
+		deliver_all();
+		for (int i = 0; i < N; i++)
+			if (w.member[i].core != NULL)
+				member_round(&w.member[i]);
+	}
+}
+
+static void
+send_some(struct node *m, int count)
+{
+	for (int i = 0; i < count; i++) {
+		require(w.texts < TEXTS, "too many texts");
+		w.text[w.texts] = (struct text){ .client = 0, .n = ++w.next_n[0], .level = 1 };
+		submit(m, &w.texts, 1, 1000, false);
+		w.texts++;
+		if (i % 5 == 0)
+			pass_time(100);
+	}
+	pass_time(1000);
+}
+
+/* Many lines of a kind that is not logged, in frames of their own: more of them than one want asks for. */
+static void
+send_bulk(struct node *m, int frames, int lines)
+{
+	for (int i = 0; i < frames; i++) {
+		struct frame *f = frame_new("bulk", m->name, (size_t)lines * 3);
+		for (int k = 0; k < lines; k++)
+			frame_add(f, "x", 1);
+		f->h.epoch = m->epoch;
+		f->h.seq = m->seq + 1;
+		m->seq += (uint64_t)lines;
+		frame_seal(f);
+		forward_own(m, f);
+		core_frame(m->core, f, -1);
+		frame_drop(&f);
+		pass_time(100);
+	}
+}
+
+static uint64_t
+missing_on(const struct node *m)
+{
+	uint64_t n = 0;
+	for (int t = 0; t < w.texts; t++)
+		n += w.member[0].log[t] != 0 && m->log[t] == 0;
+	return n;
+}
+
+static void
+restart(struct node *m)
+{
+	member_kill(m);
+	pass_time(1000);
+	member_start(m);
+	pass_time(1000);
+}
+
+/* Streams of which nothing at all is kept are named, too, exactly, at once, and never again. */
+START_TEST(away_for_too_long)
+{
+	enum { BULK = 40, LINES = 1000 };
+	struct node *a = &w.member[0], *b = &w.member[1], *away = &w.member[N - 1];
+	getrlimit(RLIMIT_FSIZE, &w.disk);
+	journal_set_sync(sync_hook);
+	set_up((uint64_t)_i);
+	w.prune = true;
+	w.gap_ms = 6000;
+	w.segment_bytes = 4000;
+	for (int i = 0; i < N; i++) {
+		member_kill(&w.member[i]);
+		w.member[i].clock_off = 0;
+		member_start(&w.member[i]);
+	}
+	send_some(a, 20);
+	member_kill(away);
+	uint64_t old = a->epoch, bulk = b->epoch;
+	send_some(a, 40);
+	send_bulk(b, BULK, LINES);
+	restart(a);
+	restart(b);
+	send_some(a, 600);
+	for (int i = 0; i < N - 1; i++) {
+		const struct stream *s = streams_find(&w.member[i].core->streams, "m0", old);
+		const struct stream *x = streams_find(&w.member[i].core->streams, "m1", bulk);
+		require(s != NULL && s->upto == 60 && s->kept == 0, "%d keeps some of the old stream", i);
+		require(x != NULL && x->upto == BULK * LINES && x->kept == 0, "%d keeps some of the great stream", i);
+	}
+	member_start(away);
+	pass_time(w.gap_ms + 4000);
+	uint64_t missing = missing_on(away);
+	require(missing > 40 && away->lost == missing + BULK * LINES, "%" PRIu64 " are missing, said is:\n%.300s", missing, away->lost_lines);
+	require(strstr(away->lost_lines, "lost m0:21-60\n") != NULL, "said is:\n%.300s", away->lost_lines);
+	require(strstr(away->lost_lines, "lost m1:1-40000\n") != NULL, "said is:\n%.300s", away->lost_lines);
+	for (int i = 0; i < N; i++)
+		restart(&w.member[i]);
+	send_some(away, 5);
+	pass_time(100000);
+	require(w.lost_said == 3 && missing_on(away) == missing, "%" PRIu64 " runs were given up:\n%.300s", w.lost_said, away->lost_lines);
+	printf("members: %d logged, %" PRIu64 " of them not by who was away, and named; %" PRIu64 " doubled\n", w.texts, missing, w.doubled);
+	clear_up();
+}
+END_TEST
+
+/* ---- random faults ---- */
+
 static uint64_t
 number_from(const char *name, uint64_t preset)
 {
@@ -311,6 +426,9 @@ add(Suite *s)
 	TCase *c = unit_case(s, "random_faults");
 	tcase_add_unchecked_fixture(c, make_folder, remove_folder);
 	tcase_add_test(c, random_faults);
+	c = unit_case(s, "away_for_too_long");
+	tcase_add_unchecked_fixture(c, make_folder, remove_folder);
+	tcase_add_loop_test(c, away_for_too_long, 1, 4);
 }
 
 int

@@ -286,8 +286,20 @@ count_visit(void *arg, struct stream *s)
 {
 	unsigned char *seen = arg;
 	seen[(s->epoch - 1) * 3 + (uint64_t)(s->origin[0] - 'a')]++;
-	if (s->epoch % 2 == 0)
-		streams_forget(&t.all, s);
+}
+
+static bool
+rest_visit(void *arg, struct stream *s)
+{
+	(*(int *)arg)++;
+	return s->epoch == 2;
+}
+
+static void
+kept_visit(void *arg, struct stream *s)
+{
+	(void)arg;
+	s->kept = s->epoch == 1 ? 0 : 1;
 }
 
 START_TEST(table)
@@ -307,17 +319,49 @@ START_TEST(table)
 	ck_assert_uint_eq(t.all.count, EPOCHS * 3);
 	memset(seen, 0, sizeof seen);
 	streams_each(&t.all, count_visit, seen);
-	ck_assert_uint_eq(t.all.count, EPOCHS / 2 * 3);
 	for (size_t i = 0; i < sizeof seen; i++)
 		unit_require(seen[i] == 1, "stream %zu was visited %d times", i, seen[i]);
-	for (uint64_t e = 1; e <= EPOCHS; e++)
-		for (int i = 0; i < 3; i++)
-			unit_require((streams_find(&t.all, names[i], e) != NULL) == (e % 2 == 1), "epoch %" PRIu64, e);
-	/* Bounded. */
-	for (uint64_t e = EPOCHS + 1; t.all.count < STREAMS_MOST; e++)
-		ck_assert_ptr_nonnull(streams_get(&t.all, "d", e));
-	ck_assert_ptr_null(streams_get(&t.all, "e", 1));
+	streams_fini(&t.all);
+}
+END_TEST
+
+START_TEST(awake)
+{
+	int visits = 0;
+	ck_assert(streams_init(&t.all));
+	for (uint64_t e = 1; e <= 100; e++)
+		streams_get(&t.all, "a", e);
+	streams_each_awake(&t.all, rest_visit, &visits);
+	ck_assert_int_eq(visits, 100);
+	struct stream *s = streams_find(&t.all, "a", 7);
+	stream_wake(&t.all, s);
+	stream_wake(&t.all, s);
+	visits = 0;
+	streams_each_awake(&t.all, rest_visit, &visits);
+	ck_assert_int_eq(visits, 2);
+	streams_fini(&t.all);
+}
+END_TEST
+
+/* Of too many the oldest go that are at rest and pruned whole, and none for an older one. */
+START_TEST(too_many)
+{
+	int visits = 0;
+	ck_assert(streams_init(&t.all));
+	for (uint64_t e = 1; t.all.count < STREAMS_MOST; e++)
+		for (int i = 0; i < 2; i++)
+			ck_assert_ptr_nonnull(streams_get(&t.all, i == 0 ? "a" : "b", e));
+	streams_each(&t.all, kept_visit, NULL);
+	ck_assert_ptr_null(streams_get(&t.all, "c", STREAMS_MOST));     /* all are awake */
+	streams_each_awake(&t.all, rest_visit, &visits);
+	ck_assert_ptr_null(streams_get(&t.all, "c", 1));
 	ck_assert_ptr_nonnull(streams_get(&t.all, "a", 1));
+	ck_assert_ptr_nonnull(streams_get(&t.all, "c", STREAMS_MOST));
+	ck_assert_ptr_nonnull(streams_get(&t.all, "c", STREAMS_MOST + 1));
+	ck_assert_ptr_null(streams_find(&t.all, "a", 1));
+	ck_assert_ptr_null(streams_find(&t.all, "b", 1));
+	ck_assert_ptr_null(streams_get(&t.all, "c", STREAMS_MOST + 2)); /* all others are kept */
+	ck_assert_uint_eq(t.all.count, STREAMS_MOST);
 	streams_fini(&t.all);
 }
 END_TEST
@@ -329,6 +373,8 @@ add_tests(Suite *s)
 	UNIT_TEST(s, scanned);
 	UNIT_TEST(s, ahead_has_a_bound);
 	UNIT_TEST(s, table);
+	UNIT_TEST(s, awake);
+	UNIT_TEST(s, too_many);
 }
 
 int

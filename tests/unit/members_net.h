@@ -77,6 +77,8 @@ struct node {
 	bool          has_copy;
 	struct core  *core;             /* NULL: it is down */
 	uint64_t      epoch, seq;
+	uint64_t      lost;             /* messages that it said are lost */
+	char          lost_lines[2000]; /* and how it said so */
 	int64_t       clock_off;        /* its real time against ours */
 	struct sent  *sent;
 	unsigned char log[TEXTS];       /* access.log: how often each text is in it */

@@ -80,13 +80,25 @@ on_log(void *arg, const struct frame_head *h, const char *body, const uint32_t *
 }
 
 static inline void
+note_lost(struct node *m, const char *text)
+{
+	uint64_t from, to;
+	size_t n = strlen(m->lost_lines);
+	if (sscanf(text, "lost m%*d:%" SCNu64 "-%" SCNu64, &from, &to) != 2)
+		return;
+	w.lost_said++;
+	m->lost += to - from + 1;
+	snprintf(m->lost_lines + n, sizeof m->lost_lines - n, "%s\n", text);
+}
+
+static inline void
 on_say(void *arg, const char *text)
 {
 	struct node *m = arg;
 	trace("%d says %s", m->place, text);
 	m->late = strncmp(text, "late: ", 6) == 0;
 	w.late_said += m->late;
-	w.lost_said += strncmp(text, "lost ", 5) == 0;
+	note_lost(m, text);
 	require(strstr(text, "for two texts") == NULL, "%d says %s", m->place, text);
 }
 
