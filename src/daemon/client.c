@@ -12,6 +12,14 @@
 
 static const struct session_kind numbered_kind;
 
+/* The text of the line at p if it is plainly good: ASCII up to its CR LF. 0: it is not, or may go on. */
+static size_t
+plain_text(const char *p, const char *end)
+{
+	size_t n = (size_t)(end - p), len = line_ascii(p, n < LINE_MAX_TEXT + 1 ? n : LINE_MAX_TEXT + 1);
+	return len <= LINE_MAX_TEXT && len + 2 <= n && p[len] == '\r' && p[len + 1] == '\n' ? len : 0;
+}
+
 static bool
 is(const struct line *l, const char *word)
 {
@@ -80,6 +88,21 @@ hello(struct session *s, const struct line *l)
 	s->kind = &numbered_kind;
 }
 
+/* The lines at hand up to the first that is not plainly good, or may be a command. */
+static void
+client_run(struct session *s)
+{
+	struct frame *f = session_batch(s);
+	const char *begin = buf_begin(&s->in), *p = begin, *end = begin + s->in.len;
+	uint32_t count = 0;
+	size_t len;
+	if (f == NULL)
+		return;
+	for (; p < end && *p != 'k' && *p != 'q' && (len = plain_text(p, end)) != 0; p += len + 2, count++)
+		frame_add(f, p, len);
+	session_added(s, count, (size_t)(p - begin));
+}
+
 static void
 client_line(struct session *s, const char *p, const struct line *l)
 {
@@ -97,7 +120,7 @@ client_line(struct session *s, const char *p, const struct line *l)
 static void
 client_input(struct session *s)
 {
-	session_lines(s, 0, client_line);
+	session_lines(s, 0, client_line, client_run);
 }
 
 static void
@@ -165,6 +188,41 @@ is_other(struct session *s, uint64_t n, const struct line *l)
 	return session_ask(s, JOB_OTHER, text, &other) && other != 0;
 }
 
+/* A number and the blank behind it, or NULL. */
+static const char *
+read_number(const char *p, const char *end, uint64_t *n)
+{
+	uint64_t v = 0;
+	const char *most = end - p > 18 ? p + 18 : end;
+	for (; p < most && *p >= '0' && *p <= '9'; p++)
+		v = v * 10 + (uint64_t)(*p - '0');
+	*n = v;
+	return p < most && *p == ' ' ? p + 1 : NULL;
+}
+
+/* The lines at hand as long as they are plainly good, and each has the next number, and one not used before. */
+static void
+numbered_run(struct session *s)
+{
+	struct frame *f = session_batch(s);
+	const char *begin = buf_begin(&s->in), *p = begin, *end = begin + s->in.len;
+	uint32_t count = 0;
+	if (f == NULL || s->last_n < s->known_n)
+		return;
+	while (p < end && *p != '0') {
+		uint64_t n;
+		const char *text = read_number(p, end, &n);
+		size_t len = text != NULL && n == s->last_n + 1 ? plain_text(text, end) : 0;
+		if (len == 0)
+			break;
+		frame_add(f, text, len);
+		p = text + len + 2;
+		s->last_n = n;
+		count++;
+	}
+	session_added(s, count, (size_t)(p - begin));
+}
+
 static void
 numbered_line(struct session *s, const char *p, struct line *l)
 {
@@ -215,6 +273,7 @@ numbered_input(struct session *s)
 		numbered_line(s, l.text, &l);
 		buf_eat(&s->in, size);
 		s->alive_ms = INT64_MAX;
+		numbered_run(s);
 	}
 }
 

@@ -109,7 +109,7 @@ plain_line(struct session *s, const char *p, const struct line *l)
 static void
 plain_input(struct session *s)
 {
-	session_lines(s, 1, plain_line);
+	session_lines(s, 1, plain_line, NULL);
 }
 
 const struct session_kind peer_kind = { plain_input, peer_turn, plain_flush, peer_patience };

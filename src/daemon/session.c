@@ -45,7 +45,8 @@ flush(struct session *s)
 /* ---- input ---- */
 
 void
-session_lines(struct session *s, size_t prefix, void (*line)(struct session *, const char *p, const struct line *))
+session_lines(struct session *s, size_t prefix, void (*line)(struct session *, const char *p, const struct line *),
+    void (*run)(struct session *))
 {
 	const struct session_kind *kind = s->kind;
 	struct line l;
@@ -67,6 +68,8 @@ session_lines(struct session *s, size_t prefix, void (*line)(struct session *, c
 		}
 		buf_eat(&s->in, l.size);
 		s->alive_ms = INT64_MAX;        /* take_turn sets the time, once for all lines */
+		if (run != NULL && s->kind == kind)
+			run(s);
 	}
 }
 

@@ -90,10 +90,14 @@ struct session {
 void *session_main(void *session);      /* what its thread runs */
 
 /* For the kinds, in the session's thread. */
-void        session_lines(struct session *, size_t prefix, void (*line)(struct session *, const char *p, const struct line *));
-                                                /* every line at hand: the bad ones are answered, line gets the good ones */
+void        session_lines(struct session *, size_t prefix, void (*line)(struct session *, const char *p, const struct line *),
+                void (*run)(struct session *));         /* every line at hand: the bad ones are answered, line gets the good ones;
+                                                   run, where there is one, may eat more behind each */
 bool        session_add(struct session *, const char *kind, const char *origin, const char *text, size_t len);
                                                 /* to the batch; false: no memory */
+/* The same for many lines: those that were put into the batch's frame, and what they took of in. */
+struct frame *session_batch(struct session *);  /* NULL: there is none that can take more */
+void        session_added(struct session *, uint32_t count, size_t size);
 void        session_number(struct session *, const char *client, uint64_t n);  /* the batch begins with this number */
 struct job *session_take(struct session *, enum session_answer);        /* the batch, to be given to the logger: the answer
                                                    follows; NULL: none */

@@ -150,6 +150,25 @@ session_add(struct session *s, const char *kind, const char *origin, const char 
 	return true;
 }
 
+struct frame *
+session_batch(struct session *s)
+{
+	size_t n = s->replies.len / sizeof(struct reply);
+	if (s->closing || s->batch == NULL || n == 0 || reply_at(s, n - 1)->job != s->batch || reply_at(s, n - 1)->text != 0)
+		return NULL;
+	return s->batch->job.frame;
+}
+
+void
+session_added(struct session *s, uint32_t count, size_t size)
+{
+	if (count == 0)
+		return;
+	reply_at(s, s->replies.len / sizeof(struct reply) - 1)->oks += count;
+	buf_eat(&s->in, size);
+	stats_add(&s->server->stats.from_clients, count);
+}
+
 void
 session_number(struct session *s, const char *client, uint64_t n)
 {

@@ -16,9 +16,10 @@ static const char reason_separator[] = "line or paragraph separator";
 static const char reason_bidi[] = "bidirectional override or isolate";
 
 /* How many of the first bytes are printing ASCII or TAB, eight at a time where it can. */
-static size_t
-ascii_run(const unsigned char *p, size_t n)
+size_t
+line_ascii(const char *text, size_t n)
 {
+	const unsigned char *p = (const unsigned char *)text;
 	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones * 0x80;
 	size_t i = 0;
 	for (; i + 8 <= n; i += 8) {
@@ -74,7 +75,7 @@ line_check(const char *text, size_t len)
 		return reason_empty;
 	if (len > LINE_MAX_TEXT)
 		return line_reason_long;
-	for (size_t i = ascii_run(p, len); i < len; i += ascii_run(p + i, len - i)) {
+	for (size_t i = line_ascii(text, len); i < len; i += line_ascii(text + i, len - i)) {
 		if (p[i] < 0x80)
 			return reason_control;
 		uint32_t code;

@@ -32,6 +32,9 @@ enum line_is line_find(const char *p, size_t n, struct line *);
 /* The first line of p[0 .. n), whose first prefix bytes (a wrapping byte: 1) do not count as text. */
 enum line_is line_next(const char *p, size_t n, size_t prefix, struct line *);
 
+/* How many of the first n bytes are printing ASCII or TAB. Most good lines are that and nothing else, up to their CR LF. */
+size_t line_ascii(const char *p, size_t n);
+
 /* Why this text (without line end) is no good message; NULL: it is one. */
 const char *line_check(const char *text, size_t len);
 
