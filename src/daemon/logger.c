@@ -82,7 +82,7 @@ open_core(struct logger *l, const struct conf *c)
 	struct core_options o = { .dir = c->state_dir, .self = c->member, .journal_limit = c->journal_limit,
 	    .journal_segment = c->journal_segment, .sync_ms = l->sync_ms, .digest_ms = c->digest_ms, .gap_ms = c->gap_ms,
 	    .clients = c->remember_clients != 0 ? (size_t)c->remember_clients : SIZE_MAX / 2, .log_from = access_from(l->access) };
-	struct core_ops ops = { l, core_sends, core_tells, core_logs, core_says, core_new_epoch };
+	struct core_ops ops = { l, core_sends, core_tells, core_logs, core_says, core_new_epoch, logger_sync, logger_sync_wait };
 	const char *why = NULL;
 	int64_t begin = clock_mono_ms();
 	l->core = core_open(&o, &ops, begin, &why);
@@ -131,6 +131,7 @@ logger_open(struct server *server, const struct conf *c, int verbose, uid_t uid,
 	l->verbose = verbose;
 	l->tail = &l->head;
 	l->sync_ms = logger_sync_ms(c->sync);
+	l->cursor_most = (uint64_t)c->journal_limit / 4;
 	lock_init(&l->lock, RANK_LOGGER);
 	lock_cond_init(&l->more);
 	lock_cond_init(&l->room);
@@ -372,9 +373,15 @@ logger_bad(struct logger *l, const struct addr *a, const char *reason, const cha
 int
 logger_start(struct logger *l)
 {
+	l->syncer = syncer_start(logger_landed, l);
+	if (l->syncer == NULL)
+		return -1;
 	int rc = pthread_create(&l->thread, NULL, logger_main, l);
+	if (rc == 0)
+		return 0;
+	syncer_stop(&l->syncer);
 	errno = rc;
-	return rc == 0 ? 0 : -1;
+	return -1;
 }
 
 void
@@ -385,4 +392,5 @@ logger_stop(struct logger *l)
 	pthread_cond_signal(&l->more);
 	lock_release(&l->lock);
 	pthread_join(l->thread, NULL);
+	syncer_stop(&l->syncer);
 }

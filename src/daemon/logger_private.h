@@ -13,6 +13,7 @@
 #include "daemon/logger.h"
 #include "daemon/server.h"
 #include "daemon/suppress.h"
+#include "daemon/syncer.h"
 #include "store/access.h"
 #include "store/logfile.h"
 
@@ -23,11 +24,12 @@ struct logger {
 	size_t          limit_bytes;
 	int             verbose;
 	pthread_t       thread;
+	struct syncer  *syncer;
 
 	atomic_int      full;           /* errno: why the journal cannot be written; 0: it can */
 
 	struct lock     lock;           /* RANK_LOGGER */
-	pthread_cond_t  more;           /* wait for: head || errors.len || reopen || report || ring || stop */
+	pthread_cond_t  more;           /* wait for: head || errors.len || reopen || report || ring || landed || stop */
 	pthread_cond_t  room;           /* wait for: bytes <= limit_bytes */
 	pthread_cond_t  taken;          /* wait for: !ring */
 	/* under lock */
@@ -38,6 +40,7 @@ struct logger {
 	uint64_t        errors_lost;
 	const struct conf *ring;        /* new settings, to be taken over; NULL: none */
 	bool            reopen, report, stop, asleep;
+	bool            landed;         /* the syncer is done with flight */
 	struct suppress suppress;
 
 	/* owned by the logger thread, once it runs */
@@ -46,12 +49,24 @@ struct logger {
 	struct logfile  error;
 	int64_t         sync_ms;
 	int64_t         looked_ms;      /* when we last looked whether the files are still there */
-	int64_t         cursor_ms;      /* when the cursor was written last */
+	int64_t         cursor_ms;      /* when the cursor was last taken */
+	uint64_t        cursor_bytes;   /* that came since */
+	uint64_t        cursor_most;    /* so many, and it is due whatever the time */
 	bool            cursor_old;     /* access.log has grown since */
+	bool            cursor_due;     /* it goes with the next flight */
+	bool            flying;         /* flight is the syncer's, until landed */
+	struct flight {
+		struct journal_flight *journal; /* NULL: not of this flight */
+		int     access_fd;              /* likewise: -1 */
+		int     journal_error, access_error;
+	} flight;
 	int             access_errno, error_errno;      /* of the last write that failed; 0: all is well */
 };
 
 void   *logger_main(void *logger);      /* the thread */
+void    logger_landed(void *logger);    /* what the syncer calls */
+void    logger_sync(void *logger, struct journal_flight *);     /* what the core calls */
+void    logger_sync_wait(void *logger);
 int64_t logger_sync_ms(const char *sync);       /* the setting, as store/core has it */
 suppress_tell logger_tell_suppressed;   /* under lock */
 

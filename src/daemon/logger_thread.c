@@ -8,10 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/diag.h"
 #include "base/text.h"
+
+/* How long the cursor of access.log may be behind: what came since is compared with the file at the next start. */
+enum { CURSOR_MS = 10 * 1000 };
 
 /* Says a failure of access.log where it can still be said; once until it is over. */
 static void
@@ -182,6 +186,7 @@ take_jobs(struct logger *l, struct job *jobs)
 		j->upto = core_upto(l->core, j->origin, j->epoch);
 		j->done(j, j->epoch == 0 ? error : NULL);
 	}
+	l->cursor_bytes += bytes;
 	lock_acquire(&l->lock);
 	l->bytes -= bytes;
 	if (l->waiting != 0 && l->bytes <= l->limit_bytes)
@@ -225,20 +230,126 @@ look_after_files(struct logger *l, bool asked)
 	reopen_files(l);
 }
 
-static int64_t
-cursor_if_due(struct logger *l, int64_t now, bool last)
+/* ---- the disk, by way of the syncer ---- */
+
+static void
+say_cursor(struct logger *l, int error)
 {
-	int64_t pause = l->sync_ms > 0 ? l->sync_ms : 1000;
+	logger_say(l, "zogd", "cannot note how far access.log goes: %s", strerror(error));
+}
+
+static void
+fly(void *arg)
+{
+	struct flight *f = &((struct logger *)arg)->flight;
+	f->journal_error = f->journal != NULL ? journal_flight_sync(f->journal) : 0;
+	f->access_error = f->access_fd >= 0 && fdatasync(f->access_fd) < 0 ? errno : 0;
+	if (f->access_fd >= 0)
+		close(f->access_fd);
+}
+
+void
+logger_landed(void *arg)
+{
+	struct logger *l = arg;
+	lock_acquire(&l->lock);
+	l->landed = true;
+	if (l->asleep)
+		pthread_cond_signal(&l->more);
+	lock_release(&l->lock);
+}
+
+static void
+cursor_taken(struct logger *l)
+{
+	l->cursor_due = l->cursor_old = false;
+	l->cursor_ms = clock_mono_ms();
+	l->cursor_bytes = 0;
+}
+
+/* Where access.log goes to by now is to be noted; what the cursor says must be on the disk before the cursor is. */
+static int
+take_cursor(struct logger *l)
+{
+	cursor_taken(l);
+	int fd = access_sync_begin(l->access);
+	if (fd < 0)
+		say_cursor(l, errno);
+	return fd;
+}
+
+static void
+take_off(struct logger *l, struct journal_flight *journal)
+{
+	l->flight = (struct flight){ journal, l->cursor_due ? take_cursor(l) : -1, 0, 0 };
+	l->flying = true;
+	syncer_ask(l->syncer, fly);
+}
+
+static void
+land(struct logger *l)
+{
+	struct flight f = l->flight;
+	if (!l->flying || syncer_busy(l->syncer))
+		return;
+	l->flying = false;
+	if (f.journal != NULL)
+		core_synced(l->core, f.journal_error, clock_mono_ms());
+	int error = f.journal_error != 0 ? f.journal_error : f.access_error;
+	if (f.access_fd >= 0 && error == 0 && access_sync_end(l->access) < 0)
+		error = errno;
+	if (f.access_fd >= 0 && error != 0)
+		say_cursor(l, error);
+}
+
+static void
+wait_for_landing(struct logger *l)
+{
+	if (l->flying)
+		syncer_wait(l->syncer);
+	land(l);
+}
+
+/* The core asks, when what is under way is not its own. */
+void
+logger_sync(void *arg, struct journal_flight *journal)
+{
+	wait_for_landing(arg);
+	take_off(arg, journal);
+}
+
+void
+logger_sync_wait(void *arg)
+{
+	wait_for_landing(arg);
+}
+
+static void
+last_cursor(struct logger *l)
+{
+	wait_for_landing(l);
 	if (!l->cursor_old || access_behind(l->access))
-		return INT64_MAX;
-	if (!last && now < l->cursor_ms + pause)
-		return l->cursor_ms + pause;
-	l->cursor_ms = now;
-	l->cursor_old = false;
+		return;
+	cursor_taken(l);
 	/* The journal first: it must never end before the place that the cursor names. */
-	core_sync(l->core, now);
+	core_sync(l->core, clock_mono_ms());
 	if (access_sync(l->access, l->sync_ms != CORE_SYNC_NONE) < 0)
-		logger_say(l, "zogd", "cannot note how far access.log goes: %s", strerror(errno));
+		say_cursor(l, errno);
+}
+
+static int64_t
+cursor_if_due(struct logger *l, int64_t now)
+{
+	if (!l->cursor_old || l->flying || access_behind(l->access))
+		return INT64_MAX;
+	if (now < l->cursor_ms + CURSOR_MS && l->cursor_bytes < l->cursor_most)
+		return l->cursor_ms + CURSOR_MS;
+	l->cursor_due = true;
+	if (l->sync_ms == CORE_SYNC_NONE)
+		last_cursor(l);
+	else if (!journal_dirty(core_journal(l->core)))
+		take_off(l, NULL);
+	/* Else with the journal, which will take off soon. */
 	return INT64_MAX;
 }
 
@@ -262,13 +373,14 @@ struct asked {
 	struct buf         errors;
 	uint64_t           lost;
 	const struct conf *ring;
-	bool               reopen, report;
+	bool               reopen, report, landed;
 };
 
 static void
 take_settings(struct logger *l, const struct conf *c)
 {
 	l->sync_ms = logger_sync_ms(c->sync);
+	l->cursor_most = (uint64_t)c->journal_limit / 4;
 	core_settings(l->core, l->sync_ms, c->digest_ms, c->gap_ms, c->journal_limit, c->journal_segment);
 	core_ring(l->core, &c->ring, c->self);
 	lock_acquire(&l->lock);
@@ -283,6 +395,8 @@ one_round(struct logger *l, struct asked *a)
 {
 	if (a->ring != NULL)
 		take_settings(l, a->ring);
+	if (a->landed)
+		land(l);
 	look_after_files(l, a->reopen);
 	if (a->report)
 		report_core(l);
@@ -293,7 +407,7 @@ one_round(struct logger *l, struct asked *a)
 	/* The clock may have brought frames, too: what was held back, or waited behind a gap that was passed over. */
 	flush_access(l);
 	report_journal(l, core_errno(l->core));
-	int64_t cursor = cursor_if_due(l, now, false);
+	int64_t cursor = cursor_if_due(l, now);
 	if (access_behind(l->access) && now + 500 < next)
 		next = now + 500;
 	return cursor < next ? cursor : next;
@@ -305,7 +419,7 @@ wait_locked(struct logger *l, int64_t next)
 {
 	for (;;) {
 		int64_t flush = suppress_flush(&l->suppress, clock_mono_ms(), l->stop, logger_tell_suppressed, l);
-		if (l->head != NULL || l->errors.len != 0 || l->reopen || l->report || l->ring != NULL || l->errors_lost != 0)
+		if (l->head != NULL || l->errors.len != 0 || l->reopen || l->report || l->ring != NULL || l->errors_lost != 0 || l->landed)
 			return true;
 		if (l->stop)
 			return false;
@@ -330,19 +444,19 @@ logger_main(void *arg)
 	lock_acquire(&l->lock);
 	while (wait_locked(l, next)) {
 		struct buf empty = a.errors;
-		a = (struct asked){ l->head, l->errors, l->errors_lost, l->ring, l->reopen, l->report };
+		a = (struct asked){ l->head, l->errors, l->errors_lost, l->ring, l->reopen, l->report, l->landed };
 		l->head = NULL;
 		l->tail = &l->head;
 		l->errors = empty;
 		l->errors_lost = 0;
-		l->reopen = l->report = false;
+		l->reopen = l->report = l->landed = false;
 		lock_release(&l->lock);
 		next = one_round(l, &a);
 		buf_shrink(&a.errors, 4096);
 		lock_acquire(&l->lock);
 	}
 	lock_release(&l->lock);
-	cursor_if_due(l, clock_mono_ms(), true);
+	last_cursor(l);
 	buf_fini(&a.errors);
 	return NULL;
 }

@@ -11,6 +11,7 @@ enum {
 	RANK_LINK,              /* what is shown of one link */
 	RANK_OUTQ,              /* one peer's queue */
 	RANK_LOGGER,            /* the logger's queue */
+	RANK_SYNCER,            /* what is asked of the syncer */
 };
 
 #endif

@@ -35,7 +35,8 @@ struct access {
 	struct logfile      file;
 	char               *dir;
 	struct cursor_file *cursor_file;
-	struct cursor       cursor;             /* as it was read */
+	struct cursor       cursor;             /* as it was read, or is to be written */
+	bool                syncing;            /* between access_sync_begin and _end, and the file is still the same */
 	bool                have_cursor, started, behind, completing;
 	bool                set_tried;          /* known was loaded, as far as there was anything */
 	struct journal_pos  flushed;            /* the file has everything before this */
@@ -528,15 +529,41 @@ access_behind(const struct access *a)
 
 /* ---- the file and its cursor ---- */
 
-int
-access_sync(struct access *a, bool disk)
+static int
+take_cursor(struct access *a)
 {
 	struct stat st;
 	end_doubt(a);
-	/* The file before the cursor: what the cursor says must be there after a power cut, too. */
-	if ((disk && fdatasync(a->file.fd) < 0) || fstat(a->file.fd, &st) < 0)
+	a->syncing = false;
+	if (fstat(a->file.fd, &st) < 0)
 		return -1;
 	a->cursor = (struct cursor){ a->flushed, (uint64_t)st.st_dev, (uint64_t)st.st_ino, (uint64_t)st.st_size };
+	return 0;
+}
+
+/* The file before the cursor: what the cursor says must be there after a power cut, too. */
+int
+access_sync(struct access *a, bool disk)
+{
+	if (take_cursor(a) < 0 || (disk && fdatasync(a->file.fd) < 0))
+		return -1;
+	return cursor_write(a->cursor_file, &a->cursor);
+}
+
+int
+access_sync_begin(struct access *a)
+{
+	int fd = take_cursor(a) < 0 ? -1 : fcntl(a->file.fd, F_DUPFD_CLOEXEC, 0);
+	a->syncing = fd >= 0;
+	return fd;
+}
+
+int
+access_sync_end(struct access *a)
+{
+	if (!a->syncing)
+		return 0;
+	a->syncing = false;
 	return cursor_write(a->cursor_file, &a->cursor);
 }
 

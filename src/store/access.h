@@ -35,6 +35,9 @@ bool access_behind(const struct access *);
 int  access_reopen(struct access *);    /* by name; -1 with errno and the old file stays */
 bool access_moved(struct access *);     /* the name is another file's now, or nobody's; notices a truncation, too */
 int  access_sync(struct access *, bool disk);   /* the cursor, and before it, with disk, the file; -1 with errno */
+/* The same in two steps, for another thread to sync what begin returns, the caller's to close; -1 with errno. */
+int  access_sync_begin(struct access *);
+int  access_sync_end(struct access *);          /* it is synced: the cursor follows, unless the file is another by now */
 const char *access_path(const struct access *);
 uint64_t access_lines(const struct access *);   /* written since the start */
 

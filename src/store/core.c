@@ -163,6 +163,8 @@ core_close(struct core **cp)
 	struct core *c = *cp;
 	if (c == NULL)
 		return;
+	if (c->flying)
+		c->ops.sync_wait(c->ops.arg);
 	core_settle_all(c);
 	for (struct held *h = c->held, *next; h != NULL; h = next) {
 		next = h->next;

@@ -41,6 +41,9 @@ struct core_ops {
 	void (*say)(void *arg, const char *text);
 	/* Our stream cannot go on: a new one must begin, with an epoch of at least this. */
 	void (*new_epoch)(void *arg, uint64_t least);
+	/* Calls journal_flight_sync in another thread, and later core_synced in this one. NULL: the core waits for the disk itself. */
+	void (*sync)(void *arg, struct journal_flight *);
+	void (*sync_wait)(void *arg);   /* returns when core_synced has been called */
 };
 
 enum { CORE_SYNC_NONE = -1, CORE_SYNC_ALWAYS = 0 };     /* else milliseconds between two syncs */
@@ -80,6 +83,7 @@ bool         core_gone(struct core *, int peer, const char *words);
 bool         core_want(struct core *, int peer, const char *words, struct buf *reply);  /* reply: gone lines, if any, with line ends */
 
 void         core_sync(struct core *, int64_t now_ms);          /* what is in the journal is on the disk, unless sync is none */
+void         core_synced(struct core *, int error, int64_t now_ms);     /* what ops.sync was given: error of journal_flight_sync */
 int          core_store(struct core *, int64_t now_ms);         /* what came goes to the journal, and to log; 0, or an errno: nothing did */
 int64_t      core_tick(struct core *, int64_t now_ms);          /* settlement, sync, digest, repair, deadlines; returns when to come again */
 

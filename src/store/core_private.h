@@ -54,7 +54,9 @@ struct core {
 
 	uint32_t           *skip;
 	uint32_t            skips, skip_room;
-	int64_t             sync_ms, synced_ms, digest_ms;
+	int64_t             sync_ms, synced_ms, digest_ms;      /* synced_ms: when the last sync began */
+	bool                flying;             /* flight is with ops.sync */
+	struct journal_flight flight;
 	bool                changed;            /* some stream has */
 	struct stream      *tell[CORE_TOLD];    /* of which frames came by way of another than the origin */
 	int                 tells;

@@ -181,12 +181,21 @@ set_full(struct core *c, int error, int64_t now)
 	c->retry_ms = now + RETRY_MS;
 }
 
+/* Waiting for the disk; what another thread has begun comes first. */
+static int
+sync_now(struct core *c)
+{
+	if (c->flying)
+		c->ops.sync_wait(c->ops.arg);
+	return journal_sync(c->journal);
+}
+
 /* Where each batch is to be on the disk before anyone is told. What was appended and could not be synced stays in the journal: it
  * is stored, and acknowledged to nobody until a sync succeeds. */
 static void
 sync_batch(struct core *c)
 {
-	if (c->sync_ms == CORE_SYNC_ALWAYS && journal_sync(c->journal) < 0)
+	if (c->sync_ms == CORE_SYNC_ALWAYS && sync_now(c) < 0)
 		c->unsynced = errno;
 }
 
@@ -286,7 +295,7 @@ static void
 try_again(struct core *c, int64_t now)
 {
 	c->retry_ms = now + RETRY_MS;
-	if (c->unsynced != 0 && journal_sync(c->journal) < 0)
+	if (c->unsynced != 0 && sync_now(c) < 0)
 		return;
 	bool good = true, any = c->held != NULL;
 	c->changed |= c->unsynced != 0;
@@ -412,19 +421,40 @@ core_sync(struct core *c, int64_t now)
 	if (c->sync_ms == CORE_SYNC_NONE || !journal_dirty(c->journal))
 		return;
 	c->synced_ms = now;
-	if (journal_sync(c->journal) < 0) {
+	if (sync_now(c) < 0) {
 		c->unsynced = errno;
 		set_full(c, c->unsynced, now);
 	}
 }
 
+void
+core_synced(struct core *c, int error, int64_t now)
+{
+	c->flying = false;
+	if (journal_sync_end(c->journal, &c->flight, error) < 0) {
+		c->unsynced = errno;
+		set_full(c, c->unsynced, now);
+	}
+}
+
+/* Where another thread does it, one sync begins every half of sync, and the one before must have ended by then: so what comes right
+ * behind the beginning of one is on the disk with the end of the next, within sync. */
 static int64_t
 sync_if_due(struct core *c, int64_t now)
 {
-	if (c->sync_ms <= 0 || !journal_dirty(c->journal))
+	int64_t due = c->synced_ms + (c->ops.sync != NULL ? c->sync_ms / 2 : c->sync_ms);
+	if (c->sync_ms <= 0 || (!c->flying && !journal_dirty(c->journal)))
 		return INT64_MAX;
-	if (now < c->synced_ms + c->sync_ms)
-		return c->synced_ms + c->sync_ms;
+	if (now < due)
+		return due;
+	if (c->flying)
+		c->ops.sync_wait(c->ops.arg);
+	c->flying = c->ops.sync != NULL && journal_sync_begin(c->journal, &c->flight);
+	if (c->flying) {
+		c->synced_ms = now;
+		c->ops.sync(c->ops.arg, &c->flight);
+		return now + c->sync_ms / 2;
+	}
 	core_sync(c, now);
 	return INT64_MAX;
 }

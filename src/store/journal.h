@@ -54,6 +54,18 @@ int  journal_append(struct journal *, struct frame *const *, size_t count);
 int  journal_sync(struct journal *);
 bool journal_dirty(const struct journal *);             /* is there something to sync? */
 
+/* The same in three steps, so that another thread may wait for the disk while appends go on. Between begin and end journal_sync and
+ * journal_close must not be called. */
+struct journal_flight {
+	int                fd[8];       /* of segments: duplicates, its own */
+	int                count;
+	int                dir_fd;      /* borrowed; -1: the folder is on the disk */
+	struct journal_pos upto;        /* what it brings to the disk */
+};
+bool journal_sync_begin(struct journal *, struct journal_flight *);     /* false: nothing to be synced, or journal_sync must do it */
+int  journal_flight_sync(struct journal_flight *);      /* any thread: waits, and closes; 0, or an errno */
+int  journal_sync_end(struct journal *, const struct journal_flight *, int error);      /* error: of journal_flight_sync; as journal_sync */
+
 /* Every frame of the stream that holds a line numbered from .. to, in the order of their numbers, whole, one reference each for take to keep or
  * drop; a record that has gone bad since is left out (and said). take returns false to stop. -1 with errno: nothing could be read. */
 typedef bool journal_take(void *arg, struct frame *);

@@ -6,6 +6,7 @@
  * more, to a file that has not failed yet. The old ones stay where they are: whoever reads both drops one. */
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
@@ -160,20 +161,10 @@ sync_segments(struct journal *j)
 	return j->dir_dirty ? fsync(j->dir_fd) : 0;
 }
 
-int
-journal_sync(struct journal *j)
+/* What is behind synced is in doubt from now on. Returns -1 with errno as it was. */
+static int
+sync_failed(struct journal *j)
 {
-	assert(!j->busy);
-	if (j->broken)
-		return journal_mend(j);
-	if (!journal_dirty(j))
-		return 0;
-	if (sync_segments(j) == 0) {
-		j->synced = journal_tail(j);
-		j->dir_dirty = false;
-		j->counts.syncs++;
-		return 0;
-	}
 	int e = errno;
 	char name[SEGMENT_NAME];
 	segment_name(j->synced.segment, name);
@@ -184,4 +175,79 @@ journal_sync(struct journal *j)
 		journal_say(j, "it cannot be written again either: %s; nothing is stored until that works", strerror(errno));
 	errno = e;
 	return -1;
+}
+
+int
+journal_sync(struct journal *j)
+{
+	assert(!j->busy);
+	if (j->broken)
+		return journal_mend(j);
+	if (!journal_dirty(j))
+		return 0;
+	if (sync_segments(j) != 0)
+		return sync_failed(j);
+	j->synced = journal_tail(j);
+	j->dir_dirty = false;
+	j->counts.syncs++;
+	return 0;
+}
+
+/* ---- by another thread ---- */
+
+static void
+flight_close(struct journal_flight *f)
+{
+	for (int i = 0; i < f->count; i++)
+		close(f->fd[i]);
+	f->count = 0;
+}
+
+bool
+journal_sync_begin(struct journal *j, struct journal_flight *f)
+{
+	*f = (struct journal_flight){ .dir_fd = j->dir_dirty ? j->dir_fd : -1, .upto = j->synced };
+	if (j->broken)
+		return false;
+	for (size_t i = 0; i < j->segment_count && f->count < (int)(sizeof f->fd / sizeof f->fd[0]); i++) {
+		const struct segment *seg = &j->segments[i];
+		struct journal_pos end = { seg->number, seg->size };
+		if (journal_pos_compare(end, j->synced) <= 0)
+			continue;
+		int fd = journal_segment_fd(j, seg->number);
+		fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+		if (fd < 0) {
+			flight_close(f);
+			return false;
+		}
+		f->fd[f->count++] = fd;
+		f->upto = end;
+	}
+	j->dir_dirty &= f->count == 0;
+	return f->count != 0;
+}
+
+int
+journal_flight_sync(struct journal_flight *f)
+{
+	int error = 0;
+	for (int i = 0; i < f->count; i++)
+		if (journal_sync_fd(f->fd[i]) != 0)
+			error = errno;
+	if (f->dir_fd >= 0 && fsync(f->dir_fd) != 0)
+		error = errno;
+	flight_close(f);
+	return error;
+}
+
+int
+journal_sync_end(struct journal *j, const struct journal_flight *f, int error)
+{
+	assert(!j->busy);
+	errno = error;
+	if (error != 0)
+		return sync_failed(j);
+	j->synced = f->upto;
+	j->counts.syncs++;
+	return 0;
 }
