@@ -80,12 +80,15 @@ choose(struct stream *s, uint64_t up, int origin)
 
 /* The gap begins elsewhere than when we looked last: everything about the old one is over. */
 static void
-begin_gap(struct gap *g, uint64_t from, int64_t now)
+begin_gap(struct gap *g, uint64_t from, bool hole, int64_t now)
 {
-	if (g->from == from)
+	if (g->from == from) {
+		if (hole && g->asked < 0 && g->hold_ms > now + REPAIR_HOLD_MS)
+			g->hold_ms = now + REPAIR_HOLD_MS;
 		return;
+	}
 	if (g->asked < 0) {
-		g->hold_ms = now + REPAIR_HOLD_MS;
+		g->hold_ms = now + (hole ? REPAIR_HOLD_MS : g->from == 0 ? REPAIR_FLOW_MS : REPAIR_FLOWS_MS);
 		g->turn = 0;
 	} else if (from > g->asked_to) {
 		g->asked = -1;          /* answered in full: the next request need not wait */
@@ -145,7 +148,7 @@ repair_look(struct stream *s, uint64_t up, int origin, int64_t now, int64_t gap_
 		g->from = 0;
 		return step;
 	}
-	begin_gap(g, step.from, now);
+	begin_gap(g, step.from, stream_ahead_from(s) != 0, now);
 	if (g->asked < 0 && now < g->hold_ms) {
 		wake_at(wake, g->hold_ms);
 		return step;

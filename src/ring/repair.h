@@ -11,7 +11,9 @@
 enum {
 	REPAIR_LINES = 16384,           /* asked for at a time */
 	REPAIR_PATIENCE_MS = 1000,      /* without progress, then another peer is asked */
-	REPAIR_HOLD_MS = 100,           /* what comes within this is only on its way: not asked for */
+	REPAIR_HOLD_MS = 100,           /* a hole before what has come: what fills it within this was only on its way */
+	REPAIR_FLOW_MS = 300,           /* the same where nothing beyond has come, but a peer says that it has more */
+	REPAIR_FLOWS_MS = 1000,         /* and where some of that has come since */
 	REPAIR_AGAIN_MS = 60 * 1000,    /* what was passed over is asked for again */
 };
 

@@ -61,9 +61,10 @@ asks(int peer, uint64_t from, uint64_t to)
 static void
 held(void)
 {
+	int64_t hold = stream_ahead_from(t.s) != 0 ? REPAIR_HOLD_MS : REPAIR_FLOW_MS;
 	nothing();
-	ck_assert_int_eq(t.wake, t.now + REPAIR_HOLD_MS);
-	t.now += REPAIR_HOLD_MS - 1;
+	ck_assert_int_eq(t.wake, t.now + hold);
+	t.now += hold - 1;
 	nothing();
 	t.now++;
 }
@@ -170,6 +171,26 @@ START_TEST(progress)
 			nothing();
 	}
 	asks(1, REPAIR_LINES + 1, 2 * REPAIR_LINES);
+}
+END_TEST
+
+/* What a peer says it has, while it comes by itself, is not asked for; a hole in what comes is, soon. */
+START_TEST(flow)
+{
+	repair_heard(t.s, 1, 1000);
+	nothing();
+	for (uint64_t n = 1; n <= 5; n++) {
+		t.now += REPAIR_FLOW_MS - 1;
+		stream_had(t.s, n, n);
+		nothing();
+		ck_assert_int_eq(t.wake, t.now + REPAIR_FLOWS_MS);
+	}
+	t.now += 10;
+	ahead(100);
+	nothing();
+	ck_assert_int_eq(t.wake, t.now + REPAIR_HOLD_MS);
+	t.now += REPAIR_HOLD_MS;
+	asks(1, 6, 99);
 }
 END_TEST
 
