@@ -18,6 +18,8 @@
 #include "daemon/link_private.h"
 #include "daemon/ranks.h"
 
+enum { REST_MS = 10 * 1000 };    /* of silence; then the writer sleeps without looking at the clock, and is woken for the next */
+
 static const char *const state_text[] = { "down", "up", "not answering", "stopped" };
 static const char *const form_text[] = { "", ", plain", "" };
 
@@ -27,7 +29,7 @@ link_new(struct server *server, const struct member *m, size_t limit_bytes)
 	struct link *l = calloc(1, sizeof *l);
 	if (l == NULL)
 		return NULL;
-	l->queue = outq_new(limit_bytes);
+	l->queue = outq_new(limit_bytes, link_frames_direct, l);
 	if (l->queue == NULL) {
 		free(l);
 		return NULL;
@@ -317,7 +319,16 @@ turn(struct link *l, const struct conf *c)
 		{ .fd = l->fd, .events = (short)(POLLIN | (more ? POLLOUT : 0)) },
 		{ .fd = outq_wake_fd(l->queue), .events = POLLIN },
 	};
-	if (poll(p, 2, clock_left_ms(wake, now)) <= 0)
+	/* While others send in our place, what they sent may be overdue without our having been woken. */
+	bool rest = l->form == LINK_FRAMES && l->state == LINK_UP && !more && !stop && now < l->sent_ms + REST_MS;
+	if (rest && now + c->peer_timeout_ms / 4 < wake)
+		wake = now + c->peer_timeout_ms / 4;
+	if (rest)
+		outq_rest(l->queue);
+	int ready = poll(p, 2, clock_left_ms(wake, now));
+	if (rest && (l->entry_sent = outq_rise(l->queue)) != 0)
+		outq_take_all(l->queue, &l->entries);
+	if (ready <= 0)
 		return NULL;
 	if (p[1].revents != 0)
 		outq_woken(l->queue);

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "base/clock.h"
 #include "daemon/link_private.h"
 #include "daemon/words.h"
 
@@ -123,6 +124,24 @@ send_entries(struct link *l, int64_t now, bool *again)
 	else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
 		return strerror(errno);
 	return NULL;
+}
+
+size_t
+link_frames_direct(void *arg, const struct outq_entry *e)
+{
+	struct link *l = arg;
+	struct iovec v[2];
+	struct msghdr m = { .msg_iov = v, .msg_iovlen = (size_t)pieces(e, 0, v) };
+	ssize_t n = sendmsg(l->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n <= 0)
+		return 0;       /* the writer will see why */
+	l->sent_ms = clock_mono_ms();
+	if (e->frame != NULL) {
+		if (l->waiting_ms == 0)
+			l->waiting_ms = l->sent_ms;
+		l->probing = false;
+	}
+	return (size_t)n;
 }
 
 bool

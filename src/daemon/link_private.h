@@ -45,7 +45,7 @@ struct link {
 	int64_t         since_ms;       /* real time */
 	char            error[LINK_WHY];        /* why it was last down */
 
-	/* owned by the writer thread */
+	/* owned by the writer thread; while it rests (outq_rest) by whoever holds the queue's lock */
 	int             fd;             /* -1: not connected */
 	int             next_addr;
 	unsigned        seed;           /* of the jitter */
@@ -87,6 +87,7 @@ uint64_t    link_plain_lines(const struct link *);              /* messages that
 void        link_frames_hello(struct link *, const struct view *, char line[LINK_HELLO_BYTES]); /* the opening */
 const char *link_frames_opening(struct link *, char *p, size_t n);      /* the answer to it */
 const char *link_frames_send(struct link *, int64_t now);
+outq_direct link_frames_direct;                         /* in the place of the writer */
 bool        link_frames_may_send(struct link *);
 const char *link_frames_line(struct link *, char *p, size_t n);
 

@@ -22,6 +22,7 @@
 enum {
 	ERROR_BYTES = 1024 * 1024,      /* of error.log lines waiting; more are counted and let go */
 	SHOWN_BYTES = 64,               /* of a bad message */
+	NEWS_MS = 250,                  /* what a peer has can wait so long, when nobody waits for it */
 };
 
 /* ---- opening ---- */
@@ -208,7 +209,8 @@ logger_put(struct logger *l, struct job *job)
 	*l->tail = job;
 	l->tail = &job->next;
 	l->bytes += job->size;
-	wake_locked(l);
+	if (job->what != JOB_HAVE || l->awaited || !l->asleep || l->until_ms > clock_mono_ms() + NEWS_MS)
+		wake_locked(l);
 	lock_release(&l->lock);
 }
 

@@ -40,6 +40,8 @@ struct logger {
 	uint64_t        errors_lost;
 	const struct conf *ring;        /* new settings, to be taken over; NULL: none */
 	bool            reopen, report, stop, asleep;
+	int64_t         until_ms;       /* while asleep: when it wakes by itself */
+	bool            awaited;        /* somebody waits for what peers have */
 	bool            landed;         /* the syncer is done with flight */
 	struct suppress suppress;
 

@@ -427,6 +427,7 @@ wait_locked(struct logger *l, int64_t next)
 		if (clock_mono_ms() >= next)
 			return true;
 		l->asleep = true;
+		l->until_ms = until;
 		if (until == INT64_MAX)
 			lock_wait(&l->lock, &l->more);
 		else
@@ -454,6 +455,7 @@ logger_main(void *arg)
 		next = one_round(l, &a);
 		buf_shrink(&a.errors, 4096);
 		lock_acquire(&l->lock);
+		l->awaited = core_awaits(l->core);
 	}
 	lock_release(&l->lock);
 	last_cursor(l);

@@ -10,11 +10,16 @@
 #include "base/lock.h"
 #include "daemon/ranks.h"
 
-enum { LINE_BYTES = 4 * 1024 * 1024 };  /* of lines waiting: a peer that leaves so many unread is as good as down */
+enum {
+	LINE_BYTES = 4 * 1024 * 1024,   /* of lines waiting: a peer that leaves so many unread is as good as down */
+	DIRECT_BYTES = 8 * 1024,        /* more than this is better sent by the writer, on another processor */
+};
 
 struct outq {
 	/* constant after outq_new */
 	int                wake_fd;
+	outq_direct       *direct;
+	void              *arg;
 
 	struct lock        lock;        /* RANK_OUTQ */
 	/* under lock */
@@ -25,10 +30,12 @@ struct outq {
 	enum outq_mode     mode;
 	bool               full;
 	size_t             line_bytes;  /* of lines waiting */
+	bool               resting;     /* the writer is between outq_rest and outq_rise */
+	size_t             begun;       /* of the first entry these bytes are out */
 };
 
 struct outq *
-outq_new(size_t limit_bytes)
+outq_new(size_t limit_bytes, outq_direct *direct, void *arg)
 {
 	struct outq *q = calloc(1, sizeof *q);
 	if (q == NULL)
@@ -39,6 +46,8 @@ outq_new(size_t limit_bytes)
 		return NULL;
 	}
 	q->limit_bytes = limit_bytes;
+	q->direct = direct;
+	q->arg = arg;
 	lock_init(&q->lock, RANK_OUTQ);
 	return q;
 }
@@ -111,6 +120,27 @@ push_locked(struct outq *q, struct frame *f, char *line, char wrap)
 	return true;
 }
 
+static size_t
+entry_size(const struct outq_entry *e)
+{
+	return e->frame != NULL ? frame_size(e->frame) : strlen(e->line);
+}
+
+/* Tries to do without the writer. True: all of it is out. */
+static bool
+send_locked(struct outq *q, const struct outq_entry *e)
+{
+	lock_assert_held(&q->lock);
+	size_t size = entry_size(e);
+	if (!q->resting || q->direct == NULL || q->entries.len != 0 || size > DIRECT_BYTES)
+		return false;
+	q->begun = q->direct(q->arg, e);
+	if (q->begun < size)
+		return false;
+	q->begun = 0;
+	return true;
+}
+
 /* Ends the critical section; the writer is woken only if it sleeps, and outside of the lock. */
 static void
 release(struct outq *q, bool pushed)
@@ -130,10 +160,12 @@ outq_put(struct outq *q, struct frame *f, char wrap)
 	lock_acquire(&q->lock);
 	if (q->mode < OUTQ_KEEP || q->mode == OUTQ_REPAIR || (q->mode == OUTQ_KEEP && wrap != '0'))
 		result = OUTQ_DOWN;
-	else if (q->full || (q->counts.bytes != 0 && q->counts.bytes + f->h.bytes > q->limit_bytes) ||
-	    !push_locked(q, f, NULL, wrap))
+	else if (q->full || (q->counts.bytes != 0 && q->counts.bytes + f->h.bytes > q->limit_bytes))
 		result = drop_locked(q, f);
-	release(q, result == OUTQ_TAKEN);
+	bool sent = result == OUTQ_TAKEN && send_locked(q, &(struct outq_entry){ f, NULL, wrap });
+	if (result == OUTQ_TAKEN && !sent && !push_locked(q, f, NULL, wrap))
+		result = drop_locked(q, f);
+	release(q, result == OUTQ_TAKEN && !sent);
 	return result;
 }
 
@@ -141,9 +173,10 @@ bool
 outq_put_answer(struct outq *q, struct frame *f)
 {
 	lock_acquire(&q->lock);
-	bool taken = q->mode >= OUTQ_REPAIR && push_locked(q, f, NULL, '0');
-	release(q, taken);
-	return taken;
+	bool open = q->mode >= OUTQ_REPAIR, sent = open && send_locked(q, &(struct outq_entry){ f, NULL, '0' });
+	bool pushed = open && !sent && push_locked(q, f, NULL, '0');
+	release(q, pushed);
+	return sent || pushed;
 }
 
 bool
@@ -156,13 +189,34 @@ outq_put_line(struct outq *q, const char *line)
 	memcpy(copy, line, n);
 	memcpy(copy + n, "\r\n", 3);
 	lock_acquire(&q->lock);
-	bool taken = q->mode >= OUTQ_REPAIR && q->line_bytes + n < LINE_BYTES && push_locked(q, NULL, copy, '0');
-	if (taken)
+	bool open = q->mode >= OUTQ_REPAIR && q->line_bytes + n < LINE_BYTES;
+	bool sent = open && send_locked(q, &(struct outq_entry){ NULL, copy, '0' });
+	bool pushed = open && !sent && push_locked(q, NULL, copy, '0');
+	if (pushed)
 		q->line_bytes += n;
-	release(q, taken);
-	if (!taken)
+	release(q, pushed);
+	if (!pushed)
 		free(copy);
-	return taken;
+	return sent || pushed;
+}
+
+void
+outq_rest(struct outq *q)
+{
+	lock_acquire(&q->lock);
+	q->resting = true;
+	lock_release(&q->lock);
+}
+
+size_t
+outq_rise(struct outq *q)
+{
+	lock_acquire(&q->lock);
+	size_t begun = q->begun;
+	q->begun = 0;
+	q->resting = false;
+	lock_release(&q->lock);
+	return begun;
 }
 
 bool

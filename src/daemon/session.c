@@ -24,8 +24,8 @@ enum {
 	LINGER_MS = 1000,               /* for the other side to read the last reply and close */
 };
 
-static void
-flush(struct session *s)
+void
+session_flush(struct session *s)
 {
 	while (s->out.len != 0) {
 		ssize_t n = send(s->fd, buf_begin(&s->out), s->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -120,8 +120,8 @@ take_turn(struct session *s)
 
 /* ---- the thread ---- */
 
-static bool
-may_read(const struct session *s)
+bool
+session_may_read(const struct session *s)
 {
 	return !s->closing && s->out.len < SESSION_OUT_LIMIT && s->pending_bytes < PENDING_LIMIT &&
 	    s->texts.len < SESSION_OUT_LIMIT && s->replies.len < SESSION_OUT_LIMIT;
@@ -145,35 +145,56 @@ expire(struct session *s, int64_t now)
 	s->alive_ms = now;
 }
 
-/* Waits until there is something to do; returns whether there is input. waiting: for the logger, which always answers. */
+/* Goes to sleep unless an answer is ready: from then on the logger may answer in our place. */
 static bool
-wait_for_more(struct session *s, bool waiting)
+fall_asleep(struct session *s)
 {
-	bool reading = may_read(s), stuck = !reading && s->out.len != 0;
-	int64_t now = clock_mono_ms();
+	lock_acquire(&s->lock);
+	bool ready = session_ready(s);
+	s->state = ready ? SESSION_AWAKE : SESSION_ASLEEP;
+	lock_release(&s->lock);
+	return !ready;
+}
+
+static void
+wake_up(struct session *s, bool woken)
+{
+	eventfd_t count;
+	lock_acquire(&s->lock);
+	s->state = SESSION_AWAKE;
+	lock_release(&s->lock);
+	if (woken && eventfd_read(s->wake_fd, &count) < 0)
+		return;
+}
+
+/* Waits until there is something to do; returns whether there is input. */
+static bool
+wait_for_more(struct session *s)
+{
+	s->reading = session_may_read(s);
+	bool stuck = !s->reading && s->out.len != 0;
 	int64_t patience = s->closing ? s->view->conf.drain_ms : s->kind->patience(s);
-	int64_t deadline = waiting && s->out.len == 0 ? INT64_MAX : s->alive_ms + patience;
-	int timeout = clock_left_ms(deadline, now);
+	int timeout = clock_left_ms(s->alive_ms + patience, clock_mono_ms());
 	struct pollfd p[2] = {
-		{ .fd = s->fd, .events = (short)((reading ? POLLIN : 0) | (s->out.len != 0 ? POLLOUT : 0)) },
+		{ .fd = s->fd, .events = (short)((s->reading ? POLLIN : 0) | (s->out.len != 0 ? POLLOUT : 0)) },
 		{ .fd = s->wake_fd, .events = POLLIN },
 	};
 	/* Asked for nothing, a closed socket would still report that it is closed, for ever. */
 	if (p[0].events == 0)
 		p[0].fd = -1;
+	if (!fall_asleep(s))
+		return false;
 	int n = poll(p, 2, stuck && timeout > LOOK_MS ? LOOK_MS : timeout);
-	if (s->wake_fd >= 0) {
-		lock_acquire(&s->lock);
-		s->asleep = false;
-		lock_release(&s->lock);
-		eventfd_t count;
-		if (n > 0 && (p[1].revents & POLLIN) != 0 && eventfd_read(s->wake_fd, &count) < 0)
-			n = 0;
+	wake_up(s, n > 0 && (p[1].revents & POLLIN) != 0);
+	if (n == 0) {
+		int64_t now = clock_mono_ms();
+		/* Who waits for the logger is not idle: it always answers. */
+		if (s->replies.len != 0 && s->out.len == 0)
+			s->alive_ms = now;
+		else if (now >= s->alive_ms + patience)
+			expire(s, now);
 	}
-	now = clock_mono_ms();
-	if (n == 0 && now >= deadline)
-		expire(s, now);
-	return n > 0 && reading && p[0].revents != 0;
+	return n > 0 && s->reading && p[0].revents != 0;
 }
 
 /* Lets the other side read the last reply: a close with input unread would reset the connection and take it away. */
@@ -197,16 +218,15 @@ run(struct session *s)
 	s->view = server_view(s->server);
 	s->alive_ms = clock_mono_ms();
 	for (;;) {
-		bool waiting = session_collect(s);
-		flush(s);
+		lock_acquire(&s->lock);
+		session_collect(s);
+		lock_release(&s->lock);
+		session_flush(s);
 		if (atomic_load(&s->stop))
 			s->closing = true;
 		if (s->closing && s->replies.len == 0 && s->out.len == 0)
 			break;
-		/* out was full and has room again: what is next may be ready, and then nobody would wake us. */
-		if (!waiting && s->replies.len != 0 && s->out.len < SESSION_OUT_LIMIT)
-			continue;
-		if (wait_for_more(s, waiting))
+		if (wait_for_more(s))
 			take_turn(s);
 		buf_shrink(&s->out, READ_FIRST);
 		buf_shrink(&s->texts, READ_FIRST);

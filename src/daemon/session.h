@@ -2,8 +2,8 @@
  * session.h - one accepted connection: its bytes in, its replies out, in order. What its lines mean is for
  * client.c and peer.c to say.
  *
- * One thread runs a session and alone touches its descriptor and buffers; the logger's thread enters only to tell that
- * a job is done. A session ends by itself (end of file, quit, a deadline) or because sessions_stop asks. */
+ * One thread runs a session and alone touches its descriptor and buffers. The logger's thread enters to tell that a job is done;
+ * while the session's thread sleeps it answers in its place, with the lock held, so that nobody is woken for that. A session ends by itself (end of file, quit, a deadline) or because sessions_stop asks. */
 #ifndef ZOG_DAEMON_SESSION_H
 #define ZOG_DAEMON_SESSION_H
 
@@ -40,6 +40,12 @@ enum session_answer {
 	ANSWER_TEXT,    /* its reply, as it is */
 };
 
+enum session_state {
+	SESSION_AWAKE,
+	SESSION_ASLEEP,         /* in poll, with nothing to do */
+	SESSION_ASKING,         /* in poll, for one answer of the logger: it is to be woken */
+};
+
 struct session {
 	/* constant after sessions_start */
 	struct session            *next;        /* but this: under the lock of all */
@@ -51,7 +57,7 @@ struct session {
 	char                       who[ADDR_TEXT];
 	pthread_t                  thread;
 
-	/* owned by the session's thread */
+	/* owned by the session's thread; while state is SESSION_ASLEEP, by whoever holds the lock */
 	struct view               *view;        /* the settings of this turn */
 	struct session_job        *batch;       /* the good lines of this turn not yet sent off; NULL: none */
 	int                        place;       /* peers: which member of the view's ring, -1: several have this address */
@@ -77,6 +83,7 @@ struct session {
 	bool                       closing;     /* no further line is read */
 	bool                       eof;         /* the other side has closed its half */
 	bool                       eager;       /* the last read filled its room */
+	bool                       reading;     /* poll waits for input, too */
 	int                        wake_fd;     /* -1 until the first batch */
 
 	atomic_bool                stop;        /* set by sessions_stop */
@@ -84,7 +91,7 @@ struct session {
 
 	struct lock                lock;        /* RANK_SESSION */
 	/* under lock */
-	bool                       asleep;      /* in poll: a job that is done is to wake it */
+	enum session_state         state;
 };
 
 void *session_main(void *session);      /* what its thread runs */

@@ -89,6 +89,13 @@ session_close(struct session *s)
 	s->closing = true;
 }
 
+/* Whether what was answered in its place leaves the session's own thread something to do. */
+static bool
+wants_its_thread(const struct session *s)
+{
+	return s->closing || s->out.len != 0 || s->reading != session_may_read(s);
+}
+
 /* Called by the logger. */
 static void
 session_done(struct job *job, const char *error)
@@ -99,9 +106,15 @@ session_done(struct job *job, const char *error)
 	if (error != NULL)
 		snprintf(j->error, sizeof j->error, "%s", error);
 	j->done = true;
+	bool wake = s->state == SESSION_ASKING;
+	if (s->state == SESSION_ASLEEP) {
+		session_collect(s);     /* the job may be gone after that */
+		session_flush(s);
+		wake = wants_its_thread(s);
+	}
 	/* Within the lock: without a pending job the session may be gone the moment after. */
-	if (s->asleep && eventfd_write(s->wake_fd, 1) == 0)
-		s->asleep = false;
+	if (wake && eventfd_write(s->wake_fd, 1) == 0)
+		s->state = SESSION_AWAKE;
 	lock_release(&s->lock);
 }
 
@@ -226,7 +239,7 @@ session_ask(struct session *s, enum job_what what, const char *text, uint64_t *n
 	for (bool done = false; !done;) {
 		lock_acquire(&s->lock);
 		done = j->done;
-		s->asleep = !done;
+		s->state = done ? SESSION_AWAKE : SESSION_ASKING;
 		lock_release(&s->lock);
 		struct pollfd p = { .fd = s->wake_fd, .events = POLLIN };
 		eventfd_t n;
@@ -238,17 +251,11 @@ session_ask(struct session *s, enum job_what what, const char *text, uint64_t *n
 	return true;
 }
 
-/* Whether the turn of this reply has come; leaves asleep set if it waits for the logger. */
-static bool
-reply_ready(struct session *s, const struct reply *r)
+bool
+session_ready(const struct session *s)
 {
-	if (r->job == NULL)
-		return true;
-	lock_acquire(&s->lock);
-	bool done = r->job->done;
-	s->asleep = !done;
-	lock_release(&s->lock);
-	return done;
+	const struct reply *r = s->replies.len != 0 ? reply_at(s, 0) : NULL;
+	return r != NULL && s->out.len < SESSION_OUT_LIMIT && (r->job == NULL || r->job->done);
 }
 
 static bool
@@ -335,16 +342,12 @@ drop_first_reply(struct session *s)
 	buf_eat(&s->replies, sizeof *r);
 }
 
-/* Moves every answer whose turn has come to out. True: the next one waits for the logger, which will wake us. */
-bool
+void
 session_collect(struct session *s)
 {
-	bool waiting = false, good = true;
-	while (s->replies.len != 0 && s->out.len < SESSION_OUT_LIMIT && !waiting) {
+	bool good = true;
+	while (session_ready(s)) {
 		struct reply *r = reply_at(s, 0);
-		waiting = !reply_ready(s, r);
-		if (waiting)
-			break;
 		if (r->job != NULL)
 			good &= render_answer(s, r);
 		if (r->text != 0)
@@ -354,5 +357,4 @@ session_collect(struct session *s)
 	good &= say_held_back(s);
 	if (!good)
 		session_out_of_memory(s);       /* an answer is missing: the connection ends */
-	return waiting;
 }

@@ -10,7 +10,9 @@
 enum { SESSION_OUT_LIMIT = 64 * 1024 }; /* replies the other side has not taken: then nothing more is read */
 
 void session_out_of_memory(struct session *);   /* says so, and ends the connection */
-/* Moves every answer whose turn has come to out. True: the next one waits for the logger, which will wake us. */
-bool session_collect(struct session *);
+bool session_ready(const struct session *);     /* is there an answer whose turn has come? under lock */
+void session_collect(struct session *);         /* moves all such to out; under lock */
+void session_flush(struct session *);           /* sends what it can of out */
+bool session_may_read(const struct session *);
 
 #endif

@@ -319,6 +319,12 @@ core_client_other(struct core *c, const char *client, uint64_t n, const char *te
 	return seen_look(c->seen, client, n, text, len) == SEEN_OTHER;
 }
 
+bool
+core_awaits(const struct core *c)
+{
+	return c->settle.waiting != 0;
+}
+
 int
 core_errno(const struct core *c)
 {

@@ -91,6 +91,7 @@ uint64_t     core_upto(const struct core *, const char *origin, uint64_t epoch);
 uint64_t     core_client_last(struct core *, const char *client);
 /* Was this number used for another text? By what this member knows. */
 bool         core_client_other(struct core *, const char *client, uint64_t n, const char *text, size_t len);
+bool         core_awaits(const struct core *);          /* does a batch of our clients wait for what others have? */
 int          core_errno(const struct core *);           /* why the journal cannot be written; 0: it can */
 struct journal *core_journal(struct core *);
 bool         core_doubtful(const struct core *);        /* something of the journal was damaged or cut off at the start */

@@ -163,7 +163,7 @@ START_TEST(modes)
 		{ OUTQ_OPEN, true, true, true, true },
 	};
 	for (size_t i = 0; i < UNIT_COUNT(table); i++) {
-		struct outq *q = outq_new(100);
+		struct outq *q = outq_new(100, NULL, NULL);
 		struct buf taken = BUF_INIT;
 		struct frame *f = frame(7, 10);
 		ck_assert_int_eq(put(q, 1, 5, '0'), OUTQ_DOWN);        /* closed at first */
@@ -267,7 +267,7 @@ END_TEST
 
 START_TEST(down)
 {
-	struct outq *q = outq_new(100);
+	struct outq *q = outq_new(100, NULL, NULL);
 	struct buf taken = BUF_INIT;
 	outq_set_mode(q, OUTQ_KEEP);
 	for (int round = 0; round < 2; round++) {

@@ -61,7 +61,7 @@ drop_all(struct outq **q, struct buf *taken)
 static inline struct outq *
 new_up(size_t limit)
 {
-	struct outq *q = outq_new(limit);
+	struct outq *q = outq_new(limit, NULL, NULL);
 	ck_assert_ptr_nonnull(q);
 	outq_set_mode(q, OUTQ_OPEN);
 	return q;
