@@ -246,7 +246,9 @@ check_clock(struct link *l, const struct conf *c, int64_t now, int64_t *wake)
 {
 	int64_t silent = l->heard_ms + c->keep_alive_ms * 5 / 2;
 	int64_t overdue = l->waiting_ms != 0 ? l->waiting_ms + c->peer_timeout_ms : INT64_MAX;
-	int64_t idle = l->waiting_ms == 0 && l->out.len == 0 ? l->sent_ms + c->keep_alive_ms : INT64_MAX;
+	/* Not all that is sent is answered: where nothing was heard for that long it is asked for. */
+	int64_t last = l->sent_ms < l->heard_ms ? l->sent_ms : l->heard_ms;
+	int64_t idle = l->waiting_ms == 0 && l->out.len == 0 ? last + c->keep_alive_ms : INT64_MAX;
 	if (l->form == LINK_OPENING && now >= l->connected_ms + LINK_OPENING_MS)
 		return "HELLO not answered";
 	if (now >= silent)

@@ -209,9 +209,13 @@ logger_put(struct logger *l, struct job *job)
 	*l->tail = job;
 	l->tail = &job->next;
 	l->bytes += job->size;
-	if (job->what != JOB_HAVE || l->awaited || !l->asleep || l->until_ms > clock_mono_ms() + NEWS_MS)
-		wake_locked(l);
+	bool wake = l->asleep && (job->what != JOB_HAVE || l->awaited || l->until_ms > clock_mono_ms() + NEWS_MS);
+	if (wake)
+		l->asleep = false;
 	lock_release(&l->lock);
+	/* Outside of the lock, which is the first thing that the logger takes when it wakes. */
+	if (wake)
+		pthread_cond_signal(&l->more);
 }
 
 static void

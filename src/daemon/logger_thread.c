@@ -254,9 +254,8 @@ logger_landed(void *arg)
 	struct logger *l = arg;
 	lock_acquire(&l->lock);
 	l->landed = true;
-	if (l->asleep)
-		pthread_cond_signal(&l->more);
 	lock_release(&l->lock);
+	pthread_cond_signal(&l->more);
 }
 
 static void

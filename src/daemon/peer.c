@@ -143,8 +143,6 @@ take_words(struct session *s, const char *p, size_t n)
 		session_reply(s, "ack");
 	} else if (strncmp(line, "have ", 5) == 0) {
 		logger_tell(log, JOB_HAVE, s->peer, line + 5);
-		/* Without an answer the other side could not tell a peer that is busy from one that is gone. */
-		session_reply(s, "ack");
 	} else if (strncmp(line, "want ", 5) == 0) {
 		struct job *job = session_job(s, ANSWER_TEXT, 0);
 		if (job == NULL || (job->text = strdup(line + 5)) == NULL)

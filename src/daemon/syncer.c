@@ -90,8 +90,8 @@ syncer_ask(struct syncer *s, void (*work)(void *))
 {
 	lock_acquire(&s->lock);
 	s->work = work;
-	pthread_cond_signal(&s->more);
 	lock_release(&s->lock);
+	pthread_cond_signal(&s->more);
 }
 
 bool
