@@ -9,4 +9,7 @@
 /* Appends the lines but those counted in skip (from 0, ascending). false: no memory. */
 bool lines_render(struct buf *, const struct frame_head *, const char *body, const uint32_t *skip, uint32_t skips);
 
+/* For tests: without wide registers. */
+bool lines_render_plain(struct buf *, const struct frame_head *, const char *body, const uint32_t *skip, uint32_t skips);
+
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/crc32c.h"
+#include "base/wide.h"
 
 /* Which words a byte may stand in: a name has no '.', a kind no capitals. */
 enum { IN_KIND = 1, IN_NAME = 2, IN_CLIENT = 4 };
@@ -192,7 +193,7 @@ frame_check_crc(const struct frame_head *h, const char *record, size_t head_size
 }
 
 bool
-frame_check_lines(const struct frame_head *h, const char *body)
+frame_check_lines_plain(const struct frame_head *h, const char *body)
 {
 	const char *p = body, *end = body + h->bytes;
 	uint32_t lines = 0;
@@ -204,6 +205,92 @@ frame_check_lines(const struct frame_head *h, const char *body)
 	}
 	return lines == h->count;
 }
+
+#ifdef __SSE2__
+
+/* What was seen of a body. */
+struct seen_lines {
+	__m128i  apart;         /* not 0: a CR without LF behind it, or an LF without CR before it */
+	uint64_t empty;         /* not 0: so was a line */
+	uint64_t lf;            /* bits 0 and 1: the last byte but one, the last byte was an LF */
+	__m128i  lfs;           /* in each place of 16 bytes, how many LFs there were */
+};
+
+static inline __m128i
+find_lf(struct seen_lines *s, const char *p)
+{
+	__m128i lf = _mm_cmpeq_epi8(wide_load(p), _mm_set1_epi8('\n'));
+	__m128i cr = _mm_cmpeq_epi8(wide_load(p - 1), _mm_set1_epi8('\r'));
+	s->apart = _mm_or_si128(s->apart, _mm_xor_si128(lf, cr));
+	return lf;
+}
+
+/* Looks at p[-1 .. 64). Returns where the LFs are, and counts them in s. */
+static inline uint64_t
+find_lfs(struct seen_lines *s, const char *p)
+{
+	__m128i a = find_lf(s, p), b = find_lf(s, p + 16), c = find_lf(s, p + 32), d = find_lf(s, p + 48);
+	s->lfs = _mm_sub_epi8(s->lfs, _mm_add_epi8(_mm_add_epi8(a, b), _mm_add_epi8(c, d)));
+	return wide_bits_of_four(a, b, c, d);
+}
+
+/* Where all LFs have their CR, a line is empty whose LF is the second byte behind another. */
+static inline void
+find_empty(struct seen_lines *s, uint64_t lf)
+{
+	s->empty |= lf & (lf << 2 | s->lf);
+	s->lf = lf >> 62;
+}
+
+/* Takes the LFs out of s, before a place has counted to 256. */
+static inline uint32_t
+take_lfs(struct seen_lines *s)
+{
+	__m128i two = _mm_sad_epu8(s->lfs, _mm_setzero_si128());
+	s->lfs = _mm_setzero_si128();
+	return (uint32_t)_mm_cvtsi128_si32(two) + (uint32_t)_mm_cvtsi128_si32(_mm_srli_si128(two, 8));
+}
+
+/* Of more than 64 bytes. */
+static bool
+check_lines_wide(const char *body, size_t n, uint32_t count)
+{
+	/* The first line begins as if it stood behind an LF. */
+	struct seen_lines s = { .apart = _mm_setzero_si128(), .lf = 1, .lfs = _mm_setzero_si128() };
+	uint32_t lines = 0;
+	size_t i = 1;
+	while (n - i >= 64) {
+		for (int k = 0; k < 63 && n - i >= 64; k++, i += 64)
+			find_empty(&s, find_lfs(&s, body + i));
+		lines += take_lfs(&s);
+	}
+	if (i < n) {
+		/* The last 64 bytes, some of them for the second time. */
+		uint64_t lf = find_lfs(&s, body + n - 64) >> (64 - (n - i));
+		find_empty(&s, lf);
+		lines += (uint32_t)__builtin_popcountll(lf);
+	}
+	bool apart = wide_bits(_mm_cmpeq_epi8(s.apart, _mm_setzero_si128())) != 0xffff;
+	return !apart && s.empty == 0 && body[0] != '\n' && body[n - 1] == '\n' && lines == count;
+}
+
+/* In long lines memchr has the advantage: it may choose among still wider registers. */
+bool
+frame_check_lines(const struct frame_head *h, const char *body)
+{
+	bool wide = h->bytes > 64 && h->bytes / 192 < h->count;
+	return wide ? check_lines_wide(body, h->bytes, h->count) : frame_check_lines_plain(h, body);
+}
+
+#else
+
+bool
+frame_check_lines(const struct frame_head *h, const char *body)
+{
+	return frame_check_lines_plain(h, body);
+}
+
+#endif
 
 enum frame_is
 frame_read(const char *p, size_t n, struct frame **out, size_t *size, char *wrap, const char **why)

@@ -70,6 +70,7 @@ bool frame_check_crc(const struct frame_head *, const char *record, size_t head_
 
 /* Is the body COUNT lines that end in CR LF, each with at least one byte of text, without other CR or LF? */
 bool frame_check_lines(const struct frame_head *, const char *body);
+bool frame_check_lines_plain(const struct frame_head *, const char *body);      /* for tests: without wide registers */
 
 /* Whole frame from p[0 .. n): header, CRC and lines are checked. On FRAME_GOOD *out has one reference and *size says how many
  * bytes it took; on FRAME_MORE *size is how many there must be, as far as is known. out of memory: FRAME_BAD. */

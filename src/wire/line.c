@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/wide.h"
+
 const char line_reason_long[] = "line too long";
 const char line_reason_no_cr[] = "no CR before LF";
 const char line_reason_cut[] = "no line end";
@@ -15,25 +17,91 @@ static const char reason_utf8[] = "bad UTF-8";
 static const char reason_separator[] = "line or paragraph separator";
 static const char reason_bidi[] = "bidirectional override or isolate";
 
-/* How many of the first bytes are printing ASCII or TAB, eight at a time where it can. */
+/* ---- printing ASCII ---- */
+
 size_t
-line_ascii(const char *text, size_t n)
+line_ascii_plain(const char *text, size_t n)
 {
-	const unsigned char *p = (const unsigned char *)text;
 	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones * 0x80;
+	const unsigned char *p = (const unsigned char *)text;
 	size_t i = 0;
-	for (; i + 8 <= n; i += 8) {
-		uint64_t w;
-		memcpy(&w, p + i, 8);
-		/* A byte below 0x20 borrows into its top bit, one of 0x7f carries into it. With no top
-		 * bit set in w itself a false alarm only costs the slow loop below. */
-		if (((w - ones * 0x20) | (w + ones) | w) & high)
+	while (i < n) {
+		if (i + 8 <= n) {
+			uint64_t w;
+			memcpy(&w, p + i, 8);
+			/* A byte below 0x20 borrows into its top bit, one of 0x7f carries into it. With no top bit set in w
+			 * itself a false alarm, as a TAB gives, only costs looking at some bytes one by one. */
+			if ((((w - ones * 0x20) | (w + ones) | w) & high) == 0) {
+				i += 8;
+				continue;
+			}
+		}
+		if ((p[i] < 0x20 || p[i] >= 0x7f) && p[i] != '\t')
 			break;
-	}
-	while (i < n && ((p[i] >= 0x20 && p[i] < 0x7f) || p[i] == '\t'))
 		i++;
+	}
 	return i;
 }
+
+#ifdef __SSE2__
+
+/* Bytes of 0xff where there is printing ASCII or TAB. One more makes 0x7f the least of the signed numbers, and leaves all
+ * from 0x80 on and the controls at 0x20 or below. */
+static inline __m128i
+ascii_16(const char *p)
+{
+	__m128i v = wide_load(p);
+	return _mm_or_si128(_mm_cmpgt_epi8(_mm_add_epi8(v, _mm_set1_epi8(1)), _mm_set1_epi8(0x20)),
+	    _mm_cmpeq_epi8(v, _mm_set1_epi8('\t')));
+}
+
+/* 16 bytes a step; of the first i it is known. */
+static size_t
+ascii_from(const char *p, size_t i, size_t n)
+{
+	if (n < 16)
+		return line_ascii_plain(p, n);
+	for (; n - i >= 16; i += 16) {
+		uint32_t other = ~wide_bits(ascii_16(p + i)) & 0xffff;
+		if (other != 0)
+			return i + (unsigned)__builtin_ctz(other);
+	}
+	/* The last 16 once more: in what was seen already there is nothing. Bit 16 is the end. */
+	return n - 16 + (unsigned)__builtin_ctz(~wide_bits(ascii_16(p + n - 16)));
+}
+
+/* 64 bytes a step without asking where in them it ends: lengths differ from line to line, and a branch that was
+ * predicted wrong costs more than all of this. */
+size_t
+line_ascii(const char *p, size_t n)
+{
+	size_t i = 0;
+	for (; n - i >= 64; i += 64) {
+		const char *q = p + i;
+		uint64_t other = ~wide_bits_of_four(ascii_16(q), ascii_16(q + 16), ascii_16(q + 32), ascii_16(q + 48));
+		if (other != 0)
+			return i + (unsigned)__builtin_ctzll(other);
+	}
+	return ascii_from(p, i, n);
+}
+
+#else
+
+static size_t
+ascii_from(const char *p, size_t i, size_t n)
+{
+	return i + line_ascii_plain(p + i, n - i);
+}
+
+size_t
+line_ascii(const char *p, size_t n)
+{
+	return line_ascii_plain(p, n);
+}
+
+#endif
+
+/* ---- what a good text is ---- */
 
 /* Length of the UTF-8 sequence at p, 0 if it is none (overlong, surrogate, past U+10FFFF, cut). */
 static size_t
@@ -67,17 +135,24 @@ check_code(uint32_t c)
 	return NULL;
 }
 
-const char *
-line_check(const char *text, size_t len)
+/* ascii: how many of its first bytes are known to be printing ASCII or TAB. */
+static const char *
+check_from(const char *text, size_t len, size_t ascii)
 {
 	const unsigned char *p = (const unsigned char *)text;
 	if (len == 0)
 		return reason_empty;
 	if (len > LINE_MAX_TEXT)
 		return line_reason_long;
-	for (size_t i = line_ascii(text, len); i < len; i += line_ascii(text + i, len - i)) {
-		if (p[i] < 0x80)
-			return reason_control;
+	for (size_t i = ascii; i < len;) {
+		if (p[i] < 0x80) {
+			/* Between longer characters it is not many: short steps. */
+			size_t run = ascii_from(text + i, 0, len - i);
+			if (run == 0)
+				return reason_control;
+			i += run;
+			continue;
+		}
 		uint32_t code;
 		size_t n = utf8_sequence(p + i, len - i, &code);
 		if (n == 0)
@@ -89,6 +164,14 @@ line_check(const char *text, size_t len)
 	}
 	return NULL;
 }
+
+const char *
+line_check(const char *text, size_t len)
+{
+	return check_from(text, len, line_ascii(text, len < LINE_MAX_TEXT ? len : LINE_MAX_TEXT));
+}
+
+/* ---- lines ---- */
 
 enum line_is
 line_find(const char *p, size_t n, struct line *l)
@@ -111,6 +194,18 @@ line_find(const char *p, size_t n, struct line *l)
 enum line_is
 line_next(const char *p, size_t n, size_t prefix, struct line *l)
 {
+	/* What nearly all lines are is seen in one pass: ASCII up to the CR. (An LF for wrapping byte ends the line.) */
+	size_t ascii = 0;
+	if (prefix < n && (prefix == 0 || (prefix == 1 && *p != '\n'))) {
+		const char *text = p + prefix;
+		size_t most = n - prefix < LINE_MAX_TEXT + 2 ? n - prefix : LINE_MAX_TEXT + 2;
+		ascii = line_ascii(text, most);
+		if (ascii != 0 && ascii + 2 <= most && text[ascii] == '\r' && text[ascii + 1] == '\n') {
+			*l = (struct line){ .text = text, .len = ascii, .size = prefix + ascii + 2 };
+			return LINE_GOOD;
+		}
+	}
+
 	enum line_is is = line_find(p, n, l);
 	if (is == LINE_MORE || is == LINE_NEVER)
 		return is;
@@ -121,6 +216,6 @@ line_next(const char *p, size_t n, size_t prefix, struct line *l)
 	if (l->len > LINE_MAX_TEXT)
 		l->reason = line_reason_long;
 	else if (l->reason == NULL)
-		l->reason = line_check(l->text, l->len);
+		l->reason = check_from(l->text, l->len, ascii);
 	return l->reason == NULL ? LINE_GOOD : LINE_BAD;
 }

@@ -32,11 +32,13 @@ enum line_is line_find(const char *p, size_t n, struct line *);
 /* The first line of p[0 .. n), whose first prefix bytes (a wrapping byte: 1) do not count as text. */
 enum line_is line_next(const char *p, size_t n, size_t prefix, struct line *);
 
-/* How many of the first n bytes are printing ASCII or TAB. Most good lines are that and nothing else, up to their CR LF. */
-size_t line_ascii(const char *p, size_t n);
-
 /* Why this text (without line end) is no good message; NULL: it is one. */
 const char *line_check(const char *text, size_t len);
+
+/* How many of the first n bytes are printing ASCII (0x20 .. 0x7e) or TAB: in most good lines, all up to the CR. No byte at
+ * p + n or behind it is looked at. */
+size_t line_ascii(const char *p, size_t n);
+size_t line_ascii_plain(const char *p, size_t n);       /* for tests: without wide registers */
 
 /* The reasons that have to do with where a line ends. */
 extern const char line_reason_long[], line_reason_no_cr[], line_reason_cut[], line_reason_never[];

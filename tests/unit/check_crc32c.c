@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/crc32c.h"
 
-#include "unit.h"
+#include "guard_rig.h"
 
 static const unsigned char iscsi_read[48] = {
 	0x01, 0xc0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x14, 0, 0, 0, 0, 0, 4, 0,
@@ -79,12 +79,64 @@ START_TEST(in_two_parts)
 }
 END_TEST
 
+/* Long ones, which the instruction takes in three streams: every length, with a guard behind it, and in parts. */
+START_TEST(long_ones)
+{
+	uint64_t seed = unit_seed("long_ones");
+	enum { MOST = 5000 };
+	static uint32_t expected[MOST + 1];
+	unsigned char data[MOST];
+	struct guard g;
+	guard_init(&g, MOST);
+	for (size_t i = 0; i < MOST; i++)
+		data[i] = (unsigned char)unit_random(&seed);
+	for (size_t n = 0; n <= MOST; n++) {
+		expected[n] = n == 0 ? 0 : slow(expected[n - 1], data + n - 1, 1);
+		const char *p = guard_behind(&g, data, n);
+		unit_require(crc32c_table(0, p, n) == expected[n] && crc32c(0, p, n) == expected[n], "of %zu bytes", n);
+		unit_require(!crc32c_has_instruction() || crc32c_instruction(0, p, n) == expected[n], "of %zu bytes", n);
+		for (int k = 0; k < 4; k++) {
+			size_t at = unit_below(&seed, (unsigned)n + 1);
+			uint32_t crc = crc32c(expected[at], p + at, n - at);
+			unit_require(crc == expected[n], "of %zu bytes, %zu before", n, at);
+		}
+	}
+	guard_fini(&g);
+}
+END_TEST
+
+START_TEST(random_splits)
+{
+	uint64_t seed = unit_seed("random_splits");
+	enum { SIZE = 100000 };
+	unsigned char *data = malloc(SIZE);
+	for (size_t i = 0; i < SIZE; i++)
+		data[i] = (unsigned char)unit_random(&seed);
+	for (int round = 0; round < unit_amount(500); round++) {
+		uint32_t start = (uint32_t)unit_random(&seed), crc = start;
+		size_t from = unit_below(&seed, 64), n = from, most = 1 + unit_below(&seed, SIZE);
+		while (n < SIZE) {
+			size_t part = unit_below(&seed, (unsigned)most + 1);
+			part = part < SIZE - n ? part : SIZE - n;
+			crc = crc32c(crc, data + n, part);
+			n += part;
+			if (unit_below(&seed, 200) == 0)
+				break;
+		}
+		unit_require(crc == crc32c_table(start, data + from, n - from), "%zu bytes from %zu", n - from, from);
+	}
+	free(data);
+}
+END_TEST
+
 static void
 add(Suite *s)
 {
 	UNIT_TEST(s, published);
 	UNIT_TEST(s, lengths_and_alignments);
 	UNIT_TEST(s, in_two_parts);
+	UNIT_TEST(s, long_ones);
+	UNIT_TEST(s, random_splits);
 }
 
 int
