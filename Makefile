@@ -9,6 +9,7 @@ MAKEFLAGS += -rR --no-print-directory
 srcdir := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 
 .PHONY: all check demo install install-strip uninstall dist distcheck clean distclean tags help
+.PHONY: bench bench-quick bench-growth bench-programs
 .PHONY: FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -185,8 +186,22 @@ $(addprefix $(B)/tests/,$(c_tests)): %: %.o $(B)/zog.a
 	$q$(link) $(PIE_LDFLAGS) -o $@ $(filter %.o,$^) $(B)/zog.a $(CHECK_LIBS) $(LIBS)
 $(addprefix $(B)/tests/,$(filter ring/%,$(c_tests))): $(harness_objs)
 
+# What a ring costs: tests/bench/bench.h. They need no Check.
+bench_programs := $(addprefix $(B)/tests/bench/,bench load rawring)
+bench_body := $(call obj,tests/bench/body.c)
+$(B)/tests/bench/bench: $(call obj,tests/bench/bench*.c) $(bench_body)
+$(B)/tests/bench/load: $(call obj,tests/bench/load*.c) $(bench_body)
+$(B)/tests/bench/rawring: $(call obj,tests/bench/rawring.c)
+$(bench_programs): $(B)/zog.a
+	$(call say,LD,$@)
+	$q$(link) $(PIE_LDFLAGS) -o $@ $(filter %.o,$^) $(B)/zog.a $(LIBS) -lm
+
+bench-programs: all $(bench_programs)
+bench bench-quick bench-growth: bench-programs
+	@$(B)/tests/bench/bench $(patsubst bench-%,--%,$(filter-out bench,$@)) $(BENCH)
+
 ifneq ($(HAVE_CHECK),)
-check: all $(test_programs)
+check: all $(test_programs) $(if $(filter build/bench,$(tests)),$(bench_programs))
 	@$(test_env) $(srcdir)/tests/run $(tests)
 else ifeq ($(asked_for_check),)
 # Configured without Check: get it, look again, and start over; once.
@@ -294,6 +309,9 @@ help:
 #: make demo             a ring of five on this machine: messages in, and the proof that all have them
 #: make check            every test; TESTS="unit ring/01" only these, TEST_TIMEOUT=300 seconds for each,
 #:                       VERBOSE=1 shows the output of good ones too, KEEP=1 keeps their folders
+#: make bench            what this build does, against processes that only copy: a table, and tables and plots in
+#:                       build/bench.out; BENCH="--only one --rounds 3" chooses, BENCH=--list says what there is
+#: make bench-quick      the same in less than two minutes; bench-growth: how cost grows, and catching up
 #: make install          DESTDIR=..., prefix=...; the configuration files that are there stay
 #: make install-strip    the same, without debugging symbols
 #: make uninstall        all but the configuration files
