@@ -228,6 +228,7 @@ read_answers(struct link *l, int64_t now)
 		return "connection closed by peer";
 	buf_added(&l->in, (size_t)n);
 	l->heard_ms = now;
+	l->read_all = n < LINK_ANSWER_BYTES;
 	while (why == NULL && l->in.len != 0 && (lf = memchr(p = buf_begin(&l->in), '\n', l->in.len)) != NULL) {
 		size_t len = (size_t)(lf - p), text = len != 0 && p[len - 1] == '\r' ? len - 1 : len;
 		if (text > LINK_ANSWER_BYTES)
@@ -325,17 +326,22 @@ turn(struct link *l, const struct conf *c)
 	bool rest = l->form == LINK_FRAMES && l->state == LINK_UP && !more && !stop && now < l->sent_ms + REST_MS;
 	if (rest && now + c->peer_timeout_ms / 4 < wake)
 		wake = now + c->peer_timeout_ms / 4;
+	/* Where no client waits for what others have, nobody needs to be woken for it. */
+	l->deaf = rest && l->read_all && !server_awaits(l->server, now);
+	l->direct = 0;
+	if (l->deaf)
+		p[0].events = POLLRDHUP;
 	if (rest)
 		outq_rest(l->queue);
 	int ready = poll(p, 2, clock_left_ms(wake, now));
 	if (rest && (l->entry_sent = outq_rise(l->queue)) != 0)
 		outq_take_all(l->queue, &l->entries);
-	if (ready <= 0)
+	if (ready <= 0 && !l->deaf)
 		return NULL;
 	if (p[1].revents != 0)
 		outq_woken(l->queue);
 	now = clock_mono_ms();
-	why = (p[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0 ? read_answers(l, now) : NULL;
+	why = l->deaf || (p[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0 ? read_answers(l, now) : NULL;
 	if (why == NULL && l->state == LINK_STALLED && l->heard_ms == now && l->form != LINK_OPENING)
 		link_go_up(l);
 	return why;

@@ -12,7 +12,10 @@
 #include "daemon/link_private.h"
 #include "daemon/words.h"
 
-enum { PARTS = 128 };           /* pieces handed to the kernel in one call */
+enum {
+	PARTS = 128,            /* pieces handed to the kernel in one call */
+	DEAF_FRAMES = 64,       /* sent to a peer whose answers are not read meanwhile */
+};
 
 /* ---- the opening ---- */
 
@@ -136,6 +139,8 @@ link_frames_direct(void *arg, const struct outq_entry *e)
 	if (n <= 0)
 		return 0;       /* the writer will see why */
 	l->sent_ms = clock_mono_ms();
+	if (l->deaf && (++l->direct == DEAF_FRAMES || server_awaits(l->server, l->sent_ms)))
+		outq_wake(l->queue);
 	if (e->frame != NULL) {
 		if (l->waiting_ms == 0)
 			l->waiting_ms = l->sent_ms;

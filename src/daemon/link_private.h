@@ -55,6 +55,9 @@ struct link {
 	int64_t         connected_ms, sent_ms, heard_ms;
 	int64_t         waiting_ms;     /* since when what was sent is unanswered, or the last answer came; 0: all is answered */
 	uint64_t        unanswered;     /* plain: lines sent whole and not answered */
+	bool            deaf;           /* it rests, and what the peer answers may wait */
+	bool            read_all;       /* the last read left nothing */
+	unsigned        direct;         /* frames sent by others since it rests deaf */
 	bool            probing;        /* what is unanswered is a keepAlive, or the opening */
 	struct buf      entries;        /* taken from the queue: struct outq_entry */
 	size_t          entry_sent;     /* frames: bytes of the first of them that are out already */

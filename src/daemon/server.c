@@ -16,6 +16,8 @@
 #include "daemon/ranks.h"
 #include "daemon/session.h"
 
+enum { AWAITS_MS = 10 * 1000 };
+
 /* ---- what sessions call ---- */
 
 struct view *
@@ -25,6 +27,12 @@ server_view(struct server *s)
 	struct view *v = view_ref(s->view);
 	lock_release(&s->lock);
 	return v;
+}
+
+bool
+server_awaits(struct server *s, int64_t now)
+{
+	return now < atomic_load_explicit(&s->awaits_ms, memory_order_relaxed);
 }
 
 void
@@ -38,7 +46,10 @@ server_accept(struct server *s, struct view *v, struct job *job)
 		return;
 	}
 	logger_wait_room(s->logger);
-	job->own.entry.deadline_ms = clock_mono_ms() + v->conf.ack_timeout_ms;
+	int64_t now = clock_mono_ms();
+	job->own.entry.deadline_ms = now + v->conf.ack_timeout_ms;
+	if (job->own.entry.level > 1)
+		atomic_store_explicit(&s->awaits_ms, now + AWAITS_MS, memory_order_relaxed);
 	lock_acquire(&s->origin);
 	f->h.epoch = s->epoch;
 	f->h.seq = s->next_seq;

@@ -24,6 +24,7 @@ struct server {
 	int64_t            started_ms;          /* real time */
 
 	struct stats       stats;               /* any thread */
+	_Atomic int64_t    awaits_ms;           /* any thread: until then server_awaits */
 
 	struct lock        lock;                /* RANK_SERVER */
 	/* under lock */
@@ -47,6 +48,7 @@ void server_close(struct server *);             /* frees what server_open made; 
 /* Any thread. */
 struct view *server_view(struct server *);      /* a reference to the present one */
 
+bool         server_awaits(struct server *, int64_t now_ms);    /* does a client of ours wait, or did one of late, for what others have? */
 uint64_t     server_epoch(struct server *);     /* of our present stream */
 
 /* For client.c and peer.c: a job with its frame on its way. They block while the logger has too much waiting. */
