@@ -21,6 +21,7 @@
 enum {
 	WRITE_BYTES = 256 * 1024,               /* of lines in one write */
 	COMPARE_BYTES = 256 * 1024,
+	SEARCHES = 16,
 	SET_BYTES = 256 * 1024 * 1024,          /* of the file's end that are taken as a set of lines */
 	DOUBT_MS = 3600 * 1000,                 /* without a line of that set coming again: then it is let go */
 };
@@ -43,6 +44,7 @@ struct access {
 	uint64_t            size;               /* of the file, as far as we wrote it */
 	uint64_t            lines;
 	struct buf          out;                /* rendered, not yet written */
+	uint64_t            out_lines;          /* in it */
 	struct buf          skipped;            /* struct skipped, since flushed, in the journal's order */
 	size_t              skip_at;            /* while the journal is read again: the next of them */
 	struct lineset     *known;              /* lines that were in the file before us; NULL: none are of interest */
@@ -59,6 +61,8 @@ struct access {
 	uint64_t            old_at;             /* up to here it is the journal's */
 	char               *old_name;
 	struct buf          old;                /* its bytes from old_at on */
+	int                 searches;           /* the file has lines here that the journal has pruned: that many lines are tried to find
+	                                           where those begin that it still holds; 0: found, or there are none */
 };
 
 /* ---- the file that the cursor knows ---- */
@@ -138,26 +142,6 @@ end_compare(struct access *a, const char *line, size_t n)
 	buf_fini(&a->old);
 }
 
-/* Is this line what the old file has next? */
-static bool
-in_old_file(struct access *a, const char *line, size_t n)
-{
-	if (a->old_fd < 0)
-		return false;
-	while (a->old.len < n)
-		if (!read_old(a))
-			break;
-	if (a->old.len >= n && memcmp(buf_begin(&a->old), line, n) == 0) {
-		buf_eat(&a->old, n);
-		a->old_at += n;
-		return true;
-	}
-	end_compare(a, line, n);
-	return false;
-}
-
-/* ---- opening ---- */
-
 /* Where the last whole line of the file ends. */
 static off_t
 last_line_end(int fd, off_t size)
@@ -175,6 +159,74 @@ last_line_end(int fd, off_t size)
 	}
 	return 0;
 }
+
+/* Where this line begins in the old file from old_at on, in bytes from there; -1: nowhere. */
+static int64_t
+find_line(struct access *a, const char *line, size_t n)
+{
+	struct buf part = BUF_INIT;
+	uint64_t at = a->old_at;
+	for (;;) {
+		char *room = buf_room(&part, COMPARE_BYTES), *end;
+		ssize_t more = room == NULL ? 0 : pread(a->old_fd, room, COMPARE_BYTES, (off_t)(at + part.len));
+		if (more <= 0)
+			break;
+		buf_added(&part, (size_t)more);
+		for (char *p = buf_begin(&part); part.len >= n; buf_eat(&part, (size_t)(end + 1 - p)), at += (size_t)(end + 1 - p)) {
+			p = buf_begin(&part);
+			if (memcmp(p, line, n) == 0) {
+				buf_fini(&part);
+				return (int64_t)(at - a->old_at);
+			}
+			end = memchr(p, '\n', part.len);
+			if (end == NULL)
+				break;
+		}
+	}
+	buf_fini(&part);
+	return -1;
+}
+
+/* The lines before this one in the old file are of what the journal has pruned. */
+static void
+skip_pruned(struct access *a, const char *line, size_t n)
+{
+	int64_t at = find_line(a, line, n);
+	a->searches = at >= 0 ? 0 : a->searches - 1;
+	if (at > 0)
+		a->old_at += (uint64_t)at;
+	if (at >= 0 || a->searches > 0)
+		return;
+	/* It ends with them. */
+	struct stat st;
+	if (fstat(a->old_fd, &st) == 0 && (uint64_t)st.st_size > a->old_at)
+		a->old_at = (uint64_t)last_line_end(a->old_fd, st.st_size);
+}
+
+/* Is this line what the old file has next? */
+static bool
+in_old_file(struct access *a, const char *line, size_t n)
+{
+	if (a->old_fd < 0)
+		return false;
+	if (a->searches > 0) {
+		skip_pruned(a, line, n);
+		if (a->searches > 0)
+			return false;
+	}
+	while (a->old.len < n)
+		if (!read_old(a))
+			break;
+	if (a->old.len >= n && memcmp(buf_begin(&a->old), line, n) == 0) {
+		buf_eat(&a->old, n);
+		a->old_at += n;
+		return true;
+	}
+	end_compare(a, line, n);
+	return false;
+}
+
+/* ---- opening ---- */
 
 /* Half a line at the end, from a kill or a power cut (then of NUL bytes, too): nothing of ours, and it must not be glued to what
  * comes. */
@@ -235,6 +287,8 @@ access_open(const char *log_dir, const char *state_dir, uid_t uid, gid_t gid, ac
 	}
 	a->doubt = access(a->doubt_path, F_OK) == 0;
 	if (a->have_cursor) {
+		if (journal_pruned_beyond(state_dir, a->cursor.pos))
+			a->searches = SEARCHES;
 		a->flushed = a->cursor.pos;
 		a->old_fd = find_inode(a, &a->cursor);
 		a->old_at = a->cursor.size;
@@ -350,12 +404,21 @@ drop_known(struct access *a, size_t before)
 		if (!there) {
 			memmove(p + kept, p + at, n);
 			kept += n;
+		} else {
+			a->out_lines--;
 		}
 		at += n;
 	}
 	a->out.len = kept;
 	if (hit)
 		a->hit_ms = clock_mono_ms();
+}
+
+static void
+clear_out(struct access *a)
+{
+	buf_clear(&a->out);
+	a->out_lines = 0;
 }
 
 static int write_out(struct access *a);
@@ -371,6 +434,7 @@ access_add(struct access *a, const struct frame_head *h, const char *body, const
 		a->behind = true;
 		return;
 	}
+	a->out_lines += h->count - skips;
 	if (!a->started || a->known != NULL)
 		drop_known(a, before);
 	if (!a->started && a->out.len >= WRITE_BYTES)
@@ -383,13 +447,11 @@ write_out(struct access *a)
 {
 	if (a->out.len == 0)
 		return 0;
-	const char *p = buf_begin(&a->out);
-	if (logfile_write(&a->file, p, a->out.len) < 0)
+	if (logfile_write(&a->file, buf_begin(&a->out), a->out.len) < 0)
 		return errno;
 	a->size += a->out.len;
-	for (size_t i = 0; i < a->out.len; a->lines++)
-		i = (size_t)((const char *)memchr(p + i, '\n', a->out.len - i) - p) + 1;
-	buf_clear(&a->out);
+	a->lines += a->out_lines;
+	clear_out(a);
 	buf_shrink(&a->out, 4096);
 	return 0;
 }
@@ -420,7 +482,7 @@ access_started(struct access *a, struct journal_pos end, bool doubtful)
 	a->started = true;
 	if (write_out(a) != 0) {
 		a->behind = true;       /* from flushed on, with the skips noted so far */
-		buf_clear(&a->out);
+		clear_out(a);
 		return;
 	}
 	a->flushed = end;
@@ -463,6 +525,7 @@ again_visit(void *arg, const struct frame_head *h, const char *record, size_t he
 	uint32_t *skip = malloc(h->count * sizeof *skip);
 	uint32_t skips = skip != NULL ? noted_skips(a, h, skip, h->count) : 0;
 	bool good = skip != NULL && lines_render(&a->out, h, record + head_size, skip, skips);
+	a->out_lines += good ? h->count - skips : 0;
 	free(skip);
 	if (!good) {
 		g->error = ENOMEM;
@@ -489,11 +552,11 @@ complete(struct access *a, struct journal *j, struct journal_pos end)
 		forget_set(a);
 	a->completing = true;
 	load_set(a);
-	buf_clear(&a->out);
+	clear_out(a);
 	a->skip_at = 0;
 	if (journal_scan(j, a->flushed, again_visit, &g) < 0)
 		g.error = errno;
-	buf_clear(&a->out);
+	clear_out(a);
 	buf_eat(&a->skipped, a->skip_at * sizeof(struct skipped));
 	if (g.error != 0)
 		return g.error;
@@ -512,7 +575,7 @@ access_flush(struct access *a, struct journal *j, struct journal_pos end)
 	int error = a->behind ? complete(a, j, end) : write_out(a);
 	if (error != 0) {
 		a->behind = true;
-		buf_clear(&a->out);
+		clear_out(a);
 		errno = error;
 		return -1;
 	}

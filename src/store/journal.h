@@ -74,6 +74,8 @@ int  journal_read(struct journal *, const char *origin, uint64_t epoch, uint64_t
 /* Every good record from pos on, as journal_open does it. A pos before the first segment means the first; -1 with errno. */
 int  journal_scan(struct journal *, struct journal_pos from, journal_visit *, void *arg);
 
+bool journal_pruned_beyond(const char *dir, struct journal_pos);        /* has the journal in dir lost what stood right behind this? */
+
 struct journal_pos journal_end(const struct journal *); /* where the next record will begin */
 struct journal_pos journal_begin(const struct journal *);
 void journal_limits(struct journal *, int64_t limit_bytes, int64_t segment_bytes);

@@ -49,6 +49,21 @@ number_of(const char *digits)
 	return digits[16] == '\0' && n < (uint64_t)INT64_MAX ? n : 0;
 }
 
+bool
+journal_pruned_beyond(const char *dir, struct journal_pos pos)
+{
+	DIR *d = opendir(dir);
+	uint64_t lowest = 0;
+	for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
+		uint64_t n = strncmp(e->d_name, "journal-", 8) == 0 ? number_of(e->d_name + 8) : 0;
+		if (n != 0 && (lowest == 0 || n < lowest))
+			lowest = n;
+	}
+	if (d != NULL)
+		closedir(d);
+	return pos.segment < lowest;
+}
+
 /* Never over a file that is there. */
 static int
 rename_new(int dir_fd, const char *from, const char *to)

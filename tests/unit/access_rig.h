@@ -89,7 +89,7 @@ start(void)
 	ck_assert_ptr_nonnull(t.access);
 	struct core_options o = { .dir = t.state, .self = "la", .journal_limit = 1 << 30, .journal_segment = 1 << 26,
 	    .sync_ms = CORE_SYNC_NONE, .digest_ms = 200, .gap_ms = 1000, .clients = 10, .log_from = access_from(t.access) };
-	struct core_ops ops = { NULL, on_send, on_line, on_log, on_say, on_epoch };
+	struct core_ops ops = { .send = on_send, .line = on_line, .log = on_log, .say = on_say, .new_epoch = on_epoch };
 	t.core = core_open(&o, &ops, t.now, &why);
 	ck_assert_msg(t.core != NULL, "%s", why);
 	access_started(t.access, journal_end(core_journal(t.core)), core_doubtful(t.core));

@@ -256,6 +256,31 @@ START_TEST(without_a_cursor)
 }
 END_TEST
 
+/* The journal was pruned beyond the cursor: in the file there are lines behind it that the journal has no more. The last write to
+ * the file was cut off, too. */
+START_TEST(pruned_beyond_the_cursor)
+{
+	for (int kept = 1; kept < 12; kept++) {
+		for (size_t cut = 0; cut < 200; cut += 7) {
+			begin_again();
+			core_settings(t.core, CORE_SYNC_NONE, 200, 1000, 1 << 30, 300);
+			build(2, 2);
+			struct journal_pos cursor = access_from(t.access);
+			build(10, 0);
+			core_settings(t.core, CORE_SYNC_NONE, 200, 1000, kept * 300, 300);
+			ck_assert(journal_pruned_beyond(t.state, cursor) || kept > 4);
+			uint64_t first = streams_find(&t.core->streams, "t", EPOCH)->kept;
+			kill_it();
+			struct bytes log = get(t.log, "access.log");
+			put(t.log, "access.log", &log, log.n - cut);
+			free(log.p);
+			/* What the journal has lost, and the file with it, is lost. */
+			assert_recovers(cut == 0 ? 1 : first, "pruned, cut", cut);
+		}
+	}
+}
+END_TEST
+
 START_TEST(torn_cursor)
 {
 	begin_again();
@@ -462,6 +487,7 @@ add(Suite *s)
 	ADD(truncated);
 	ADD(deleted);
 	ADD(without_a_cursor);
+	ADD(pruned_beyond_the_cursor);
 	ADD(torn_cursor);
 	ADD(journal_shorter_than_the_cursor);
 	ADD(full);

@@ -199,7 +199,7 @@ member_start(struct node *m)
 {
 	struct core_options o = { .dir = m->dir, .self = m->name, .journal_limit = w.prune ? 5 * w.segment_bytes : 1 << 30,
 	    .journal_segment = w.segment_bytes, .sync_ms = w.sync_ms, .digest_ms = 200, .gap_ms = w.gap_ms, .clients = 100 };
-	struct core_ops ops = { m, on_send, on_line, on_log, on_say, on_new_epoch };
+	struct core_ops ops = { .arg = m, .send = on_send, .line = on_line, .log = on_log, .say = on_say, .new_epoch = on_new_epoch };
 	const char *why;
 	if (w.prune) {
 		o.log_from = m->log_upto;
