@@ -18,7 +18,7 @@
 
 enum {
 	READ_FIRST = 4 * 1024,          /* room for the first read of an idle connection */
-	READ_FULL = 64 * 1024,          /* and while it keeps filling it */
+	READ_FULL = 128 * 1024,          /* and while it keeps filling it */
 	PENDING_LIMIT = 1024 * 1024,    /* bytes of one connection that the logger has, likewise */
 	LOOK_MS = 500,                  /* how often a session that can neither read nor write looks for the stop */
 	LINGER_MS = 1000,               /* for the other side to read the last reply and close */
