@@ -91,7 +91,7 @@ programs := $(addprefix $(B)/,$(sbin_programs) $(bin_programs))
 
 # The ABI number grows when a sprog_ function goes or changes, the revision when one is added.
 lib_abi := 0
-lib_revision := 3
+lib_revision := 4
 lib_soname := libsprog.so.$(lib_abi)
 lib_so := $(lib_soname).$(lib_revision)
 libs := $(if $(call in,src/sprog/libsprog*.c),\

@@ -54,6 +54,9 @@ int  source_open(struct source *, const struct options *);      /* 0 or the exit
 void source_close(struct source *);
 /* The next text stays until the next call. SOURCE_WAIT: source_read first, once fd can be read. */
 enum source_is source_next(struct source *, const char **text, size_t *len);
+/* All that is there of the file, for who can take many lines at once, and has then taken so many. */
+const char *source_lines(struct source *, size_t *len);
+void source_took(struct source *, size_t bytes, size_t lines);
 bool source_read(struct source *);      /* one read; false: it failed, said why */
 
 /* ---- stats ---- */

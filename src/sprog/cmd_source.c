@@ -12,7 +12,7 @@
 #include "base/diag.h"
 #include "wire/line.h"
 
-enum { READ_BYTES = 64 * 1024 };
+enum { READ_BYTES = 256 * 1024 };
 
 static int
 open_file(struct source *s)
@@ -134,6 +134,22 @@ source_next(struct source *s, const char **text, size_t *len)
 	} while (*len < 10 && sprog_check(s->text, *len) != NULL);
 	*text = s->text;
 	return SOURCE_TEXT;
+}
+
+const char *
+source_lines(struct source *s, size_t *len)
+{
+	buf_eat(&s->in, s->used);
+	s->used = 0;
+	*len = s->skipping ? 0 : s->in.len;
+	return buf_begin(&s->in);
+}
+
+void
+source_took(struct source *s, size_t bytes, size_t lines)
+{
+	buf_eat(&s->in, bytes);
+	s->line += lines;
 }
 
 bool

@@ -32,7 +32,7 @@ bucket_end(size_t b)
 void
 stats_add(struct stats *s, const struct sprog_result *r)
 {
-	switch (r->status) {
+	switch (__builtin_expect(r->status, SPROG_OK)) {
 	case SPROG_OK:
 		s->ok++;
 		break;

@@ -12,7 +12,6 @@
 #include <time.h>
 
 #include "config.h"
-#include "wire/line.h"
 
 int64_t
 sprog_clock(struct sprog *s)
@@ -51,7 +50,7 @@ sprog_report(struct sprog *s, const struct sprog_target *t, const struct sprog_f
 	if (s->settled == NULL)
 		return;
 	struct sprog_result r = {
-		.id = f->id, .tag = f->tag, .status = status, .text = text, .length = f->size - f->head - 2,
+		.id = f->id, .tag = f->tag, .status = status, .text = text, .length = f->size - f->head - 2u,
 		.member = t != NULL ? t->name : "", .reason = reason,
 		.latency_ns = (uint64_t)(s->now_ns - f->submitted_ns),
 	};
@@ -84,65 +83,18 @@ sprog_close(struct sprog **sp)
 	free(s);
 }
 
-const char *
-sprog_check(const char *text, size_t len)
-{
-	return line_check(text, len);
-}
-
-const char *
-sprog_check_plain(const char *text, size_t len)
-{
-	if ((len == 4 && memcmp(text, "quit", 4) == 0) ||
-	    (len == 9 && (memcmp(text, "keepAlive", 9) == 0 || memcmp(text, "keepalive", 9) == 0)))
-		return "a command of the protocol, not a message";
-	if (len >= 10 && memcmp(text, "HELLO zog/", 10) == 0)
-		return "would open a numbered connection, not a message";
-	return NULL;
-}
-
-static int
-refuse(struct sprog *s, int status, const char *why)
+int
+sprog_refuse(struct sprog *s, int status, const char *why)
 {
 	snprintf(s->reason, sizeof s->reason, "%s", why != NULL ? why : sprog_strerror(status));
 	return status;
-}
-
-/* Puts a message into a queue; what a queue asks for is done by prepare. */
-static int
-submit(struct sprog *s, const char *text, size_t len, void *tag, int64_t timeout_ns)
-{
-	const char *why = sprog_check(text, len);
-	if (why != NULL)
-		return refuse(s, SPROG_BAD_TEXT, why);
-	int64_t now = sprog_clock(s);
-	struct sprog_flight f = { .id = s->last_id + 1, .tag = tag, .submitted_ns = now,
-	    .deadline_ns = now + timeout_ns };
-	/* Those that wait for a member go first. */
-	struct sprog_target *t = s->pending.count == 0 ? sprog_choose(s) : NULL;
-	if (t != NULL && t->plain && sprog_check_plain(text, len) != NULL)
-		t = NULL;       /* what is to be done about that is decided there */
-	if (t != NULL)
-		sprog_number(s, t, &f);
-	if (!sprog_queue_put(t != NULL ? &t->queue : &s->pending, &f, text, len))
-		return refuse(s, SPROG_MEMORY, NULL);
-	s->last_id++;
-	s->in_flight++;
-	return SPROG_OK;
-}
-
-int
-sprog_submit(struct sprog *s, const char *text, size_t len, void *tag)
-{
-	if (s->in_flight >= s->window)
-		return refuse(s, SPROG_FULL, NULL);
-	return submit(s, text, len, tag, s->timeout_ns);
 }
 
 /* Everything that can be done without waiting. */
 static void
 prepare(struct sprog *s)
 {
+	s->timed = false;
 	sprog_clock(s);
 	sprog_expire(s);
 	for (int i = 0; i < s->targets; i++) {
@@ -293,7 +245,7 @@ sprog_send(struct sprog *s, const char *text, size_t len, int timeout_ms)
 		return SPROG_ARGUMENT;
 	/* One more than the window holds does no harm: its room is not taken from anybody. */
 	int64_t timeout_ns = timeout_ms < 0 ? s->timeout_ns : timeout_ms * INT64_C(1000000);
-	int status = submit(s, text, len, NULL, timeout_ns);
+	int status = sprog_take(s, text, len, NULL, timeout_ns);
 	if (status != SPROG_OK)
 		return status;
 	s->awaited_id = s->last_id;
@@ -301,7 +253,7 @@ sprog_send(struct sprog *s, const char *text, size_t len, int timeout_ms)
 		if (sprog_poll(s, -1) < 0) {
 			/* Its outcome will go to the callback. */
 			s->awaited_id = 0;
-			return refuse(s, SPROG_SYSTEM, strerror(errno));
+			return sprog_refuse(s, SPROG_SYSTEM, strerror(errno));
 		}
 	return s->awaited_status;
 }

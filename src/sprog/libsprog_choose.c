@@ -9,17 +9,6 @@
 static const int64_t backoff_least_ns = 100 * INT64_C(1000000);
 static const int64_t backoff_most_ns = 5000 * INT64_C(1000000);
 
-/* Will do: connected and answering, or never found wanting. One that has failed gets a single
- * message until it has answered that: a member that crashes over and over must not take a whole
- * window with it. */
-static bool
-is_good(const struct sprog *s, const struct sprog_target *t)
-{
-	if (t->link == LINK_OPEN && t->failures > 0)
-		return t->queue.count == 0 && s->now_ns >= t->retry_ns;
-	return t->failures == 0 && t->told_count == 0;
-}
-
 /* Has failed, but its time to be tried again has come. */
 static bool
 is_due(const struct sprog *s, const struct sprog_target *t)
@@ -38,7 +27,7 @@ is_of(const struct sprog *s, const struct sprog_target *t, enum class class)
 {
 	if (class == CLASS_DUE)
 		return is_due(s, t);
-	return is_good(s, t) && (class == CLASS_GOOD || t->queue.count < s->share);
+	return sprog_is_good(s, t) && (class == CLASS_GOOD || t->queue.count < s->share);
 }
 
 /* Of those of a class, in turn or by chance; NULL: there is none. */
@@ -60,14 +49,9 @@ choose_among(struct sprog *s, enum class class)
 }
 
 struct sprog_target *
-sprog_choose(struct sprog *s)
+sprog_choose_anew(struct sprog *s)
 {
-	/* The usual cases first: the one that has its run, or whose turn it is, will do. Who sends
-	 * one by one makes no runs. */
-	if (s->run_left > 0 && s->in_flight > 0 && is_of(s, s->run_target, CLASS_FREE)) {
-		s->run_left--;
-		return s->run_target;
-	}
+	/* The usual case first: the one whose turn it is will do. */
 	s->run_left = 0;
 	int i = s->next;
 	if (s->choice == SPROG_RANDOM && s->targets > 1)
@@ -103,35 +87,25 @@ sprog_choose_failed(struct sprog *s, struct sprog_target *t, enum sprog_wrong wr
 bool
 sprog_take_back(struct sprog *s, struct sprog_target *t)
 {
-	size_t first = t->sent_count, offset = t->sent_line_bytes;
-	if (t->sent_bytes > offset)     /* a line that has been begun must be ended */
-		offset += sprog_queue_at(&t->queue, first++)->size;
-	if (!sprog_queue_merge(&s->pending, &t->queue, first, offset))
+	size_t first = t->sent_count + sprog_begun(t);  /* what has been begun must be ended */
+	if (!sprog_queue_merge(&s->pending, &t->queue, first))
 		return false;           /* no memory: they stay where they are */
-	sprog_queue_cut(&t->queue, first, offset);
+	sprog_queue_cut(&t->queue, first);
 	return true;
 }
 
 void
 sprog_again(struct sprog *s, struct sprog_target *t)
 {
-	if (t->again.count > 0 && sprog_queue_merge(&s->pending, &t->again, 0, 0))
+	if (t->again.count > 0 && sprog_queue_merge(&s->pending, &t->again, 0))
 		sprog_queue_fini(&t->again);
 }
 
 void
-sprog_number(struct sprog *s, struct sprog_target *t, struct sprog_flight *f)
+sprog_new_block(struct sprog *s, struct sprog_target *t)
 {
-	if (!t->queue.numbered || f->kept)
-		return;
-	uint64_t least = t->last_number;
-	if (t->queue.count > 0)
-		least = sprog_queue_at(&t->queue, t->queue.count - 1)->number;
-	if (t->next_number == t->block_end || t->next_number <= least) {
-		t->next_number = s->next_block;
-		t->block_end = s->next_block += SPROG_BLOCK;
-	}
-	f->number = t->next_number++;
+	t->next_number = s->next_block;
+	t->block_end = s->next_block += SPROG_BLOCK;
 }
 
 /* The first of pending to this target. false: no memory, later, or when its time is up. */
@@ -139,24 +113,24 @@ static bool
 assign_first(struct sprog *s, struct sprog_target *t)
 {
 	struct sprog_queue *q = &t->queue, *p = &s->pending;
-	bool begun = t->sent_bytes > t->sent_line_bytes;
 	/* What waits there, and comes after, does so here as well. */
-	if (q->count > t->sent_count + begun && sprog_queue_at(p, 0)->kept &&
+	if (q->count > t->sent_count + sprog_begun(t) && sprog_queue_at(p, 0)->kept &&
 	    sprog_queue_at(q, q->count - 1)->number >= sprog_queue_at(p, 0)->number &&
 	    !sprog_take_back(s, t))
 		return false;
 	struct sprog_flight f = *sprog_queue_at(p, 0);
 	if (t->plain) {
 		const char *text = buf_begin(&p->bytes);
-		const char *why = sprog_check_plain(text, f.size - 2);
+		const char *why = sprog_check_plain(text, f.size - 2u);
 		if (why != NULL) {
 			sprog_queue_pop(p);
 			sprog_report(s, t, &f, text, f.doubt ? SPROG_UNKNOWN : SPROG_BAD_TEXT, why);
 			return true;
 		}
 	}
-	sprog_number(s, t, &f);
-	if (!sprog_queue_put(q, &f, buf_begin(&p->bytes), f.size - 2))
+	if (!f.kept)
+		f.number = sprog_number(s, t);
+	if (!sprog_queue_put(q, &f, buf_begin(&p->bytes), f.size - 2u))
 		return false;
 	t->renew |= q->numbered && t->last_number >= f.number;
 	sprog_queue_pop(p);
@@ -167,7 +141,7 @@ assign_first(struct sprog *s, struct sprog_target *t)
 static struct sprog_target *
 choose_again(struct sprog *s, struct sprog_target *last)
 {
-	if (last != NULL && sprog_queue_at(&s->pending, 0)->kept && is_good(s, last))
+	if (last != NULL && sprog_queue_at(&s->pending, 0)->kept && sprog_is_good(s, last))
 		return last;
 	return sprog_choose(s);
 }
@@ -232,12 +206,10 @@ drop_pending(struct sprog *s, int64_t now, int status)
 	else
 		sprog_trouble_text(s, reason, sizeof reason);
 	s->pending = (struct sprog_queue){ .size = 0 };
-	size_t offset = 0;
 	for (size_t i = 0; i < old.count; i++) {
 		struct sprog_flight *f = sprog_queue_at(&old, i);
-		if (!is_dropped(s, f, now, status) && sprog_queue_move(&s->pending, &old, i, offset))
+		if (!is_dropped(s, f, now, status) && sprog_queue_move(&s->pending, &old, i))
 			f->told = true;
-		offset += f->size;
 	}
 	while (old.count > 0) {
 		struct sprog_flight f = *sprog_queue_at(&old, 0);
@@ -285,18 +257,16 @@ expire_target(struct sprog *s, struct sprog_target *t)
 	if (t->queue.soonest_ns > s->now_ns)
 		return;
 	sprog_take_back(s, t);
-	/* The line of a message in the middle is found by adding up; a callback may append, and
-	 * so move them. */
-	size_t count = t->queue.count, offset = 0;
+	/* A callback may append, and so move them. */
+	size_t count = t->queue.count;
 	for (size_t i = 0; i < count; i++) {
 		struct sprog_flight *f = sprog_queue_at(&t->queue, i), copy = *f;
 		if (!f->told && f->deadline_ns <= s->now_ns) {
 			f->told = true;
 			t->told_count++;
-			sprog_report(s, t, &copy, buf_begin(&t->queue.bytes) + offset,
-			    SPROG_UNKNOWN, copy.unconfirmed ? last : why);
+			sprog_report(s, t, &copy, sprog_queue_line(&t->queue, i), SPROG_UNKNOWN,
+			    copy.unconfirmed ? last : why);
 		}
-		offset += copy.size;
 	}
 	find_soonest(&t->queue);
 	if (t->told_count == 0)

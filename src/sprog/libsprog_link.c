@@ -19,7 +19,7 @@ sprog_link_close(struct sprog_target *t)
 	t->link = LINK_CLOSED;
 	t->probe = false;
 	t->replies = 0;
-	t->sent_count = t->sent_line_bytes = t->sent_bytes = t->told_count = 0;
+	t->sent_count = t->sent_bytes = t->told_count = 0;
 	t->last_number = 0;
 	t->renew = false;
 	buf_clear(&t->in);
@@ -32,7 +32,6 @@ sprog_link_fail(struct sprog *s, struct sprog_target *t, enum sprog_wrong wrong,
 	struct sprog_queue old = t->queue;
 	size_t sent = taken ? t->sent_count : 0;
 	size_t first = old.numbered && !s->closing ? 0 : sent;
-	size_t offset = first > 0 ? t->sent_line_bytes : 0;
 	int status = wrong == WRONG_PROTOCOL && !old.numbered ? SPROG_PROTOCOL : SPROG_UNKNOWN;
 	char reason[SPROG_WHY];         /* a callback may change what why points to */
 	snprintf(reason, sizeof reason, "%s", why);
@@ -44,10 +43,10 @@ sprog_link_fail(struct sprog *s, struct sprog_target *t, enum sprog_wrong wrong,
 	for (size_t i = 0; i < sent; i++)
 		sprog_queue_at(&old, i)->doubt = sprog_queue_at(&old, i)->kept = true;
 	/* First what still can be sent, so that what a callback submits comes after it. */
-	if (sprog_queue_merge(&s->pending, &old, first, offset))
+	if (sprog_queue_merge(&s->pending, &old, first))
 		for (size_t i = first; i < old.count; i++)
 			sprog_queue_at(&old, i)->told = true;
-	for (size_t i = 0; old.count > 0; i++) {
+	while (old.count > 0) {
 		struct sprog_flight f = *sprog_queue_at(&old, 0);
 		const char *text = buf_begin(&old.bytes);
 		sprog_queue_pop(&old);
@@ -189,13 +188,15 @@ receive(struct sprog *s, struct sprog_target *t, const char *why)
 }
 
 /* Before the first byte goes over an idle connection: is it still one? The member may have closed
- * it meanwhile, and a router on the way may have forgotten it without a word. */
+ * it meanwhile, and a router on the way may have forgotten it without a word. Who sends one message
+ * after the other need not ask each time: what is lost with a numbered connection is sent again. */
 static void
 look_first(struct sprog *s, struct sprog_target *t)
 {
-	if (s->now_ns - t->used_ns > s->idle_ns)
+	int64_t unused_ns = s->now_ns - t->used_ns;
+	if (unused_ns > s->idle_ns)
 		sprog_link_close(t);
-	else
+	else if (t->plain || t->replies == 0 || unused_ns > SPROG_LOOK_MS * INT64_C(1000000))
 		receive(s, t, NULL);
 }
 
@@ -203,11 +204,26 @@ size_t
 sprog_link_writable(const struct sprog_target *t)
 {
 	size_t end = t->queue.bytes.len;
-	if (t->renew && t->sent_bytes > t->sent_line_bytes)     /* the line that was begun */
-		end = t->sent_line_bytes + sprog_queue_at(&t->queue, t->sent_count)->size;
-	else if (t->renew)
-		end = t->sent_bytes;
+	if (t->renew)           /* but for a line that was begun */
+		end = sprog_queue_offset(&t->queue, t->sent_count + sprog_begun(t));
 	return end - t->sent_bytes;
+}
+
+/* The kernel has so many bytes more. */
+static void
+count_sent(struct sprog_target *t, size_t done)
+{
+	t->sent_bytes += done;
+	size_t low = t->sent_count, high = t->queue.count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (sprog_queue_offset(&t->queue, middle + 1) <= t->sent_bytes)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	t->sent_count = low;
+	t->last_number = sprog_queue_at(&t->queue, low - !sprog_begun(t))->number;
 }
 
 static void
@@ -229,17 +245,7 @@ transmit(struct sprog *s, struct sprog_target *t)
 		t->used_ns = s->now_ns;
 		if (t->sent_bytes == 0)
 			t->answered_ns = s->now_ns;
-		t->sent_bytes += (size_t)done;
-		while (t->sent_count < t->queue.count) {
-			size_t end = t->sent_line_bytes;
-			end += sprog_queue_at(&t->queue, t->sent_count)->size;
-			if (end > t->sent_bytes)
-				break;
-			t->sent_line_bytes = end;
-			t->sent_count++;
-		}
-		bool begun = t->sent_bytes > t->sent_line_bytes;
-		t->last_number = sprog_queue_at(&t->queue, t->sent_count - !begun)->number;
+		count_sent(t, (size_t)done);
 		if ((size_t)done < n)
 			return;
 	}
@@ -252,10 +258,11 @@ sprog_link_push(struct sprog *s, struct sprog_target *t)
 		look_first(s, t);
 	if (t->renew && t->link == LINK_OPEN && t->sent_bytes == 0)
 		sprog_link_close(t);
-	if (t->link == LINK_CLOSED && (t->queue.count > 0 || t->probe))
-		connect_first(s, t);
 	if (t->link == LINK_OPEN)
 		transmit(s, t);
+	/* It may have been writing that showed that it is. */
+	if (t->link == LINK_CLOSED && (t->queue.count > 0 || t->probe))
+		connect_first(s, t);
 }
 
 void

@@ -62,12 +62,44 @@ settle(struct sprog *s, struct sprog_target *t, int status, const char *reason)
 	const char *text = buf_begin(&t->queue.bytes);
 	sprog_queue_pop(&t->queue);
 	t->sent_count--;
-	t->sent_line_bytes -= f.size;
 	t->sent_bytes -= f.size;
 	if (!f.told)
 		sprog_report(s, t, &f, text, status, reason);
 	else if (!f.answered)
 		t->told_count--;
+}
+
+/* So do, well, all up to this number; and behind it those whose end is known already. It is what
+ * settle and sprog_report would do one by one. */
+static void
+settle_through(struct sprog *s, struct sprog_target *t, uint64_t n)
+{
+	struct sprog_queue *q = &t->queue;
+	struct sprog_result r = { .status = SPROG_OK, .member = t->name, .reason = "" };
+	while (t->sent_count > 0) {
+		const struct sprog_flight *f = sprog_queue_at(q, 0);
+		if (f->number > n && !f->answered)
+			return;
+		if (f->told || f->id == s->awaited_id) {
+			settle(s, t, SPROG_OK, "");
+			continue;
+		}
+		r.id = f->id;
+		r.tag = f->tag;
+		r.text = buf_begin(&q->bytes) + f->head;
+		r.length = f->size - f->head - 2u;
+		r.latency_ns = (uint64_t)(s->now_ns - f->submitted_ns);
+		t->sent_count--;
+		t->sent_bytes -= f->size;
+		sprog_queue_pop(q);
+		s->in_flight--;
+		s->ended++;
+		if (s->settled == NULL)
+			continue;
+		s->inside = true;
+		s->settled(s->context, &r);
+		s->inside = false;
+	}
 }
 
 static void
@@ -136,13 +168,10 @@ number_at(const char *line, size_t len, size_t word, uint64_t *n, size_t *rest)
 static bool
 ok_reply(struct sprog *s, struct sprog_target *t, uint64_t n)
 {
-	struct sprog_queue *q = &t->queue;
 	if (n > t->last_number)
 		return false;
 	answered(t);
-	while (t->sent_count > 0 &&
-	    (sprog_queue_at(q, 0)->number <= n || sprog_queue_at(q, 0)->answered))
-		settle(s, t, SPROG_OK, "");
+	settle_through(s, t, n);
 	return true;
 }
 
@@ -189,7 +218,7 @@ send_again(struct sprog *s, struct sprog_target *t, size_t i, const char *text, 
 		sprog_again(s, t);
 	if (a->count > 0 && !sprog_before(sprog_queue_at(a, a->count - 1), &f))
 		return false;
-	if (!sprog_queue_put(&t->again, &f, text + f.head, f.size - f.head - 2))
+	if (!sprog_queue_put(&t->again, &f, text + f.head, f.size - f.head - 2u))
 		return false;
 	/* Of all that one read brings it is one failure. */
 	if (t->failures == 0 || s->now_ns >= t->retry_ns)
@@ -207,10 +236,7 @@ error_number(struct sprog *s, struct sprog_target *t, uint64_t n, const char *re
 		return false;
 	}
 	struct sprog_flight *f = sprog_queue_at(&t->queue, i), copy = *f;
-	size_t offset = 0;
-	for (size_t k = 0; k < i; k++)
-		offset += sprog_queue_at(&t->queue, k)->size;
-	const char *text = buf_begin(&t->queue.bytes) + offset;
+	const char *text = sprog_queue_line(&t->queue, i);
 	t->replies++;
 	if (copy.told) {
 		t->told_count -= !copy.answered;

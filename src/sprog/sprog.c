@@ -89,11 +89,36 @@ may_send(const struct run *r)
 	    sprog_room(r->sprog) > 0;
 }
 
+static void
+count_submitted(struct run *r, size_t count)
+{
+	struct stats *stats = &r->report.stats;
+	if (stats->submitted == 0)
+		stats->first_ns = r->now_ns;
+	stats->submitted += count;
+}
+
+/* Puts the good lines of a file in flight that are there, up to one that is not, where no pause is
+ * asked for between them. false: there was none. */
+static bool
+send_lines(struct run *r)
+{
+	const struct options *o = r->options;
+	if (o->file == NULL || o->interval_ns != 0 || !may_send(r) ||
+	    o->count - r->report.stats.submitted < sprog_room(r->sprog))
+		return false;
+	size_t len, count;
+	const char *text = source_lines(&r->source, &len);
+	size_t used = sprog_submit_lines(r->sprog, text, len, r->source.line + 1, &count);
+	source_took(&r->source, used, count);
+	count_submitted(r, count);
+	return count > 0;
+}
+
 /* Takes the next text and puts it in flight. false: nothing to do until something happens. */
 static bool
 send_one(struct run *r)
 {
-	struct stats *stats = &r->report.stats;
 	const char *text;
 	size_t len;
 	if (!may_send(r) || r->due_ns > r->now_ns)
@@ -119,8 +144,7 @@ send_one(struct run *r)
 		stop(r);
 		return false;
 	}
-	if (stats->submitted++ == 0)
-		stats->first_ns = r->now_ns;
+	count_submitted(r, 1);
 	r->due_ns += r->options->interval_ns;
 	if (r->due_ns < r->now_ns - catch_up_ns)
 		r->due_ns = r->now_ns + r->options->interval_ns;
@@ -199,7 +223,7 @@ loop(struct run *r)
 	r->due_ns = r->now_ns;
 	r->tick_ns = r->now_ns + second_ns;
 	while (signals < 2) {
-		while (send_one(r))
+		while (send_lines(r) || send_one(r))
 			;
 		if (is_done(r))
 			break;

@@ -122,6 +122,69 @@ START_TEST(pipeline)
 }
 END_TEST
 
+/* Takes good lines up to what is none, the end, or the window; each at the end of what can be read. */
+START_TEST(lines)
+{
+	static const struct { const char *text; size_t used, count; const char *why; } table[] = {
+		{ "a\nbc\r\n\xc3\xbc\n\td\n", 12, 4, NULL },
+		{ "", 0, 0, "empty" }, { "\n", 0, 0, "empty" }, { "a\n\r\nb\n", 2, 1, NULL },
+		{ "a\nb", 2, 1, NULL }, { "a\r", 0, 0, "control" }, { "a\nb\rc\n", 2, 1, "control" },
+		{ "a\nb\a\nc\n", 2, 1, "control" }, { "a\n\xff\n", 2, 1, "UTF-8" },
+		{ "1\n2\n3\n4\n5\n6\n7\n", 10, 5, NULL },
+	};
+	struct stub x;
+	stub_start(&x, stub_good);
+	struct sprog *s = open_host(x.port, 0, 5);
+	size_t count, sent = 0;
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+		size_t len = strlen(table[i].text);
+		char *text = malloc(len + 1);
+		memcpy(text, table[i].text, len);
+		text = realloc(text, len != 0 ? len : 1);
+		ck_assert_uint_eq(sprog_submit_lines(s, text, len, 100, &count), table[i].used);
+		ck_assert_uint_eq(count, table[i].count);
+		/* What it stopped at. */
+		const char *rest = text + table[i].used, *lf = memchr(rest, '\n', len - table[i].used);
+		const char *why = sprog_check(rest, lf != NULL ? (size_t)(lf - rest) : len - table[i].used);
+		if (table[i].why != NULL)
+			ck_assert_msg(why != NULL && strstr(why, table[i].why) != NULL, "%zu: %s", i, why);
+		free(text);
+		ck_assert_int_eq(sprog_wait(s, STUB_DEADLINE_MS), SPROG_OK);
+		sent += count;
+		if (count > 0)
+			ck_assert_uint_eq((uintptr_t)seen.tag, 100 + count - 1);
+	}
+	each_once(sent);
+	sprog_close(&s);
+	stub_stop(&x);
+	ck_assert_str_eq(buf_begin(&x.text), "a\nbc\n\xc3\xbc\n\td\na\na\na\na\na\n1\n2\n3\n4\n5\n");
+	stub_free(&x);
+}
+END_TEST
+
+START_TEST(longest_lines)
+{
+	struct stub x;
+	stub_start(&x, stub_good);
+	struct sprog *s = open_host(x.port, 0, 5);
+	char text[600];
+	size_t count;
+	for (size_t len = 505; len <= 515; len++)
+		for (size_t cr = 0; cr < 2; cr++) {
+			memset(text, 'x', len);
+			memcpy(text + len, cr ? "\r\n" : "\n", cr + 1);
+			size_t used = len <= 509 ? len + cr + 1 : 0;
+			ck_assert_uint_eq(sprog_submit_lines(s, text, len + cr + 1, 1, &count), used);
+			ck_assert_uint_eq(count, len <= 509);
+			ck_assert_int_eq(sprog_wait(s, STUB_DEADLINE_MS), SPROG_OK);
+		}
+	sprog_close(&s);
+	stub_stop(&x);
+	ck_assert_uint_eq(x.lines, 10);
+	stub_free(&x);
+}
+END_TEST
+
 START_TEST(window_is_kept)
 {
 	static const struct stub_script script[] = {{ .answers = -1, .then = STUB_SILENT }};
@@ -254,6 +317,8 @@ main(void)
 	tcase_add_test(t, bad_options);
 	tcase_add_test(t, replies_in_pieces);
 	tcase_add_test(t, pipeline);
+	tcase_add_test(t, lines);
+	tcase_add_test(t, longest_lines);
 	tcase_add_test(t, window_is_kept);
 	tcase_add_test(t, from_within_the_callback);
 	tcase_add_test(t, closed_in_flight);

@@ -379,6 +379,61 @@ START_TEST(plain_member)
 }
 END_TEST
 
+/* Lines in pieces of any size, to members of whom one refuses some for a while: each once, and what becomes of it is
+ * told with its tag. */
+static int told[30001];
+
+static void
+tell(void *context, const struct sprog_result *r)
+{
+	char text[16];
+	(void)context;
+	snprintf(text, sizeof text, "%d", (int)(uintptr_t)r->tag);
+	if (r->status != SPROG_OK || r->length != strlen(text) || memcmp(r->text, text, r->length) != 0)
+		ck_abort_msg("'%.*s', tag %s", (int)r->length, r->text, text);
+	told[(uintptr_t)r->tag]++;
+}
+
+START_TEST(lines_in_pieces)
+{
+	enum { MANY = 30000 };
+	static const struct nr_script script[] = {
+		{ .error = "disk full", .error_at = 100, .errors = 300 }, { .at = 0 } };
+	nr_play(0, script);
+	nr_start(NR_MEMBERS);
+	struct sprog_options o = SPROG_OPTIONS_INIT;
+	char file[64];
+	stub_ring(file, nr.port, nr.members);
+	o.ring_file = file;
+	o.choice = _i;
+	o.window = 997;
+	o.settled = tell;
+	struct sprog *s;
+	ck_assert_int_eq(sprog_open(&s, &o), SPROG_OK);
+	unlink(file);
+	struct buf b = BUF_INIT;
+	for (int i = 1; i <= MANY; i++)
+		buf_printf(&b, i % 3 == 0 ? "%d\r\n" : "%d\n", i);
+	size_t at = 0, piece = 1, count;
+	uintptr_t next = 1;
+	while (at < b.len) {
+		size_t n = piece < b.len - at ? piece : b.len - at;
+		at += sprog_submit_lines(s, buf_begin(&b) + at, n, next, &count);
+		next += count;
+		piece = count > 0 || sprog_room(s) == 0 ? piece * 7 % 4001 : piece + 3;
+		if (sprog_room(s) == 0 || piece % 5 == 0)
+			ck_assert_int_ge(sprog_poll(s, sprog_room(s) == 0 ? -1 : 0), 0);
+	}
+	ck_assert_int_eq(sprog_wait(s, STUB_DEADLINE_MS), SPROG_OK);
+	sprog_close(&s);
+	buf_fini(&b);
+	nr_stop();
+	nr_each_once(MANY);
+	for (int i = 1; i <= MANY; i++)
+		ck_assert_int_eq(told[i], 1);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -401,6 +456,7 @@ main(void)
 	tcase_add_loop_test(t, hello_refused, 0, 7);
 	tcase_add_loop_test(t, nonsense, 0, 7);
 	tcase_add_loop_test(t, plain_member, 0, 2);
+	tcase_add_loop_test(t, lines_in_pieces, 0, 2);
 	suite_add_tcase(suite, t);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

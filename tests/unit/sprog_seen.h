@@ -19,6 +19,7 @@ struct seen {
 	int      burst;                 /* and as many at once when one is unknown */
 	struct sprog *s;
 	int      poll_inside;
+	void    *tag;                   /* the latest */
 	char     member[64], reason[256];
 	struct buf unknown;             /* texts, each followed by LF */
 	char     seen[200001];          /* how often each id was reported */
@@ -31,6 +32,7 @@ settled(void *context, const struct sprog_result *r)
 {
 	struct seen *x = context;
 	x->count[r->status]++;
+	x->tag = r->tag;
 	if (r->id < sizeof x->seen)
 		x->seen[r->id]++;
 	if (r->status == SPROG_OK) {
