@@ -288,9 +288,9 @@ take_off(struct logger *l, struct journal_flight *journal)
 static void
 land(struct logger *l)
 {
-	struct flight f = l->flight;
 	if (!l->flying || syncer_busy(l->syncer))
 		return;
+	struct flight f = l->flight;    /* the syncer's until now */
 	l->flying = false;
 	if (f.journal != NULL)
 		core_synced(l->core, f.journal_error, clock_mono_ms());
