@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/thread.h"
 #include "daemon/session.h"
 
 enum {
@@ -117,6 +118,7 @@ static void *
 acceptor_main(void *arg)
 {
 	struct acceptor *a = arg;
+	thread_name("acceptor");
 	struct pollfd p[3] = {
 		{ .fd = a->stop_fd, .events = POLLIN },
 		{ .fd = sessions_wake_fd(a->sessions), .events = POLLIN },

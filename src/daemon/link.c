@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/escape.h"
 #include "base/lock.h"
+#include "base/thread.h"
 #include "daemon/link_private.h"
 #include "daemon/ranks.h"
 
@@ -386,6 +387,9 @@ static void *
 link_main(void *arg)
 {
 	struct link *l = arg;
+	char name[sizeof "to " + RING_NAME];
+	snprintf(name, sizeof name, "to %s", l->member.name);
+	thread_name(name);
 	while (!may_end(l)) {
 		struct view *view = server_view(l->server);
 		if (l->fd >= 0) {

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/diag.h"
 #include "base/text.h"
+#include "base/thread.h"
 
 /* How long the cursor of access.log may be behind: what came since is compared with the file at the next start. */
 enum { CURSOR_MS = 10 * 1000 };
@@ -441,6 +442,7 @@ logger_main(void *arg)
 	struct logger *l = arg;
 	struct asked a = { .jobs = NULL };
 	int64_t next = 0;
+	thread_name("logger");
 	lock_acquire(&l->lock);
 	while (wait_locked(l, next)) {
 		struct buf empty = a.errors;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "daemon/ranks.h"
 
 enum {
@@ -239,6 +240,7 @@ void *
 session_main(void *arg)
 {
 	struct session *s = arg;
+	thread_name(s->kind == &peer_kind ? "peer" : "client");
 	run(s);
 	logger_debug(s->server->logger, s->who, "closed");
 	view_drop(&s->view);

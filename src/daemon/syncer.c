@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/lock.h"
+#include "base/thread.h"
 #include "daemon/ranks.h"
 
 struct syncer {
@@ -26,6 +27,7 @@ static void *
 syncer_main(void *arg)
 {
 	struct syncer *s = arg;
+	thread_name("syncer");
 	lock_acquire(&s->lock);
 	for (;;) {
 		while (s->work == NULL && !s->stop)

@@ -18,7 +18,10 @@
 #include "load_lines.h"
 #include "sprog/sprog.h"
 
-enum { FDS_EACH = 4 };          /* a handle that knows one host has fewer */
+enum {
+	FDS_EACH = 4,           /* a handle that knows one host has fewer */
+	SUBMIT_BLOCK = 16384,   /* bytes of lines made at a time */
+};
 
 /* ---- open and close ---- */
 
@@ -72,9 +75,6 @@ open_socket(struct sender *s, const char *target)
 	/* The raw writer is of the same kind as the ring that it writes to. */
 	if (s->load->form == LOAD_RAW)
 		fcntl(s->fd, F_SETFL, fcntl(s->fd, F_GETFL) & ~O_NONBLOCK);
-	s->lines = calloc(1, sizeof *s->lines);
-	if (s->lines == NULL)
-		err(71, "lines");
 }
 
 void
@@ -84,6 +84,9 @@ sender_open(struct sender *s, const struct load *load, int conn)
 	memset(s, 0, sizeof *s);
 	s->load = load;
 	s->fd = -1;
+	s->lines = calloc(1, sizeof *s->lines);
+	if (s->lines == NULL)
+		err(71, "lines");
 	if (load->form == LOAD_NUMBERED)
 		open_handle(s, load, target);
 	else
@@ -125,12 +128,32 @@ sender_submit(struct sender *s, uint64_t number, uint64_t tag)
 	return true;
 }
 
+/* The next messages as lines, for as long as they are not all taken. */
+static void
+make_lines(struct sender *s, uint64_t next)
+{
+	struct lines *l = s->lines;
+	l->at = l->len = 0;
+	for (; l->len < SUBMIT_BLOCK && next < s->end; next++) {
+		l->len += body_make(l->block + l->len, next, s->load->size);
+		l->block[l->len++] = '\n';
+	}
+}
+
 /* false: nothing is left to do. */
 static bool
 fill(struct sender *s)
 {
-	while (s->next < s->end && sender_submit(s, s->next, s->next))
-		s->next++;
+	struct lines *l = s->lines;
+	for (size_t count = 1; s->next < s->end && count != 0;) {
+		if (l->at == l->len)
+			make_lines(s, s->next);
+		l->at += sprog_submit_lines(s->s, l->block + l->at, l->len - l->at, (uintptr_t)s->next, &count);
+		s->next += count;
+		s->awaited += count;
+		if (s->awaited == 0)
+			errx(71, "%s", sprog_reason(s->s));
+	}
 	return s->next < s->end || s->awaited != 0;
 }
 
