@@ -101,6 +101,30 @@ begin_gap(struct gap *g, uint64_t from, bool hole, int64_t now)
 		g->gone_to[i] = 0;
 }
 
+/* How many lines may be on their way at a time. */
+static uint64_t
+most_lines(const struct gap *g)
+{
+	uint64_t n = g->line_bytes != 0 ? REPAIR_BYTES / g->line_bytes : REPAIR_LINES / 4;
+	return n < REPAIR_LINES ? n : REPAIR_LINES;
+}
+
+/* Asks the same peer to go on behind what it was asked for. */
+static bool
+carry_on(struct gap *g, uint64_t upto, struct repair_step *step)
+{
+	uint64_t most = most_lines(g), on_its_way = g->asked_to > upto ? g->asked_to - upto : 0;
+	if (step->to <= g->asked_to || on_its_way > most / 2)
+		return false;
+	step->what = REPAIR_WANT;
+	step->peer = g->asked;
+	step->from = g->asked_to + 1;
+	if (step->to - step->from >= most / 2)
+		step->to = step->from + most / 2 - 1;
+	g->asked_to = step->to;
+	return true;
+}
+
 static void
 wake_at(int64_t *wake, int64_t when)
 {
@@ -157,6 +181,7 @@ repair_look(struct stream *s, uint64_t up, int origin, int64_t now, int64_t gap_
 		g->asked = -1;
 	if (g->asked >= 0 && now < g->asked_ms + REPAIR_PATIENCE_MS) {
 		wake_at(wake, g->asked_ms + REPAIR_PATIENCE_MS);
+		carry_on(g, s->upto, &step);
 		return step;
 	}
 	if (g->asked >= 0)
@@ -167,8 +192,8 @@ repair_look(struct stream *s, uint64_t up, int origin, int64_t now, int64_t gap_
 	g->asked_ms = now;
 	step.what = REPAIR_WANT;
 	step.peer = g->asked;
-	if (step.to - step.from >= REPAIR_LINES)
-		step.to = step.from + REPAIR_LINES - 1;
+	if (step.to - step.from >= most_lines(g))
+		step.to = step.from + most_lines(g) - 1;
 	g->asked_to = step.to;
 	wake_at(wake, now + REPAIR_PATIENCE_MS);
 	return step;
@@ -198,8 +223,8 @@ repair_look_again(struct stream *s, uint64_t up, int64_t now, int64_t *wake)
 	}
 	struct run r = s->passed[g->again / RING_MAX];
 	step = (struct repair_step){ REPAIR_WANT, g->again % RING_MAX, r.from, r.to };
-	if (step.to - step.from >= REPAIR_LINES)
-		step.to = step.from + REPAIR_LINES - 1;
+	if (step.to - step.from >= most_lines(g))
+		step.to = step.from + most_lines(g) - 1;
 	g->again++;
 	g->again_ms = now + REPAIR_HOLD_MS;
 	wake_at(wake, g->again_ms);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * repair.h - whom to ask for what is missing, and when to give it up (doc/protocol, section 6). Pure; one thread.
- * Peers are slots 0 .. RING_MAX - 1; which are up is a set of bits. Of each stream one request is in flight at most. */
+ * Peers are slots 0 .. RING_MAX - 1; which are up is a set of bits. Of each stream one request is in flight at most; when half of
+ * it has come it is carried on, so that a member that catches up does not wait for each answer to end. */
 #ifndef ZOG_RING_REPAIR_H
 #define ZOG_RING_REPAIR_H
 
@@ -9,7 +10,8 @@
 #include "ring/stream.h"
 
 enum {
-	REPAIR_LINES = 16384,           /* asked for at a time */
+	REPAIR_BYTES = 4 * 1024 * 1024, /* asked for and not yet come, about: by the size of the lines that came last */
+	REPAIR_LINES = 65536,           /* and at most so many lines */
 	REPAIR_PATIENCE_MS = 1000,      /* without progress, then another peer is asked */
 	REPAIR_HOLD_MS = 100,           /* a hole before what has come: what fills it within this was only on its way */
 	REPAIR_FLOW_MS = 300,           /* the same where nothing beyond has come, but a peer says that it has more */

@@ -36,6 +36,7 @@ struct gap {
 	int      asked;                 /* peer with a request in flight, -1: none */
 	int      turn;                  /* who is asked next, among equals */
 	uint64_t asked_to;              /* the last line of that request */
+	uint32_t line_bytes;            /* of the lines that came last, on average; 0: none came */
 	int64_t  asked_ms;              /* of the request, or of the last progress since */
 	int64_t  hold_ms;               /* not before: the gap may fill by itself */
 	int64_t  since_ms;              /* since then all that can be reached lack it; 0: not so */

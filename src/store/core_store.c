@@ -90,6 +90,7 @@ core_frame(struct core *c, struct frame *f, int peer)
 	if (s == NULL)
 		return;         /* too many streams, or no memory: it stays with those who have it */
 	note_origin(c, s, peer);
+	s->gap.line_bytes = f->h.bytes / f->h.count;
 	enum stream_is is = add_missing(c, s, f);
 	if (is == STREAM_STORE)
 		add_ahead(c, s);

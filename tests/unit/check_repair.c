@@ -158,19 +158,28 @@ START_TEST(another_when_nothing_comes)
 }
 END_TEST
 
-/* Progress is an answer, however slow; a full answer leads to the next request at once. */
+/* Progress is an answer, however slow. When half has come the request is carried on; a full answer leads to the next at once. How
+ * much is asked for goes by the size of the lines. */
 START_TEST(progress)
 {
+	enum { MOST = REPAIR_LINES / 4, LARGE = REPAIR_BYTES / 500 };
 	repair_heard(t.s, 1, 100000);
 	held();
-	asks(1, 1, REPAIR_LINES);
-	for (uint64_t n = 0; n < 8; n++) {
+	asks(1, 1, MOST);
+	for (uint64_t n = 0; n < 4; n++) {
 		t.now += REPAIR_PATIENCE_MS - 1;
-		stream_had(t.s, t.s->upto + 1, t.s->upto + REPAIR_LINES / 8);
-		if (n < 7)
+		stream_had(t.s, t.s->upto + 1, t.s->upto + MOST / 8);
+		if (n < 3)
 			nothing();
 	}
-	asks(1, REPAIR_LINES + 1, 2 * REPAIR_LINES);
+	asks(1, MOST + 1, MOST + MOST / 2);
+	nothing();
+	t.s->gap.line_bytes = 500;
+	stream_had(t.s, t.s->upto + 1, MOST + MOST / 2);
+	asks(1, MOST + MOST / 2 + 1, MOST + MOST / 2 + LARGE);
+	t.s->gap.line_bytes = 10;
+	stream_had(t.s, t.s->upto + 1, MOST + MOST / 2 + LARGE + 3);
+	asks(1, t.s->upto + 1, t.s->upto + REPAIR_LINES);
 }
 END_TEST
 
@@ -357,7 +366,7 @@ START_TEST(asked_again)
 	ck_assert_int_eq(look_again().what, REPAIR_NOTHING);
 	stream_pass(t.s, 3);
 	stream_had(t.s, 4, 5);
-	stream_pass(t.s, 5 + REPAIR_LINES + 10);
+	stream_pass(t.s, 5 + REPAIR_LINES / 4 + 10);
 	for (int round = 0; round < 3; round++) {
 		int asked[2] = { 0, 0 };
 		int64_t began = t.now, pause = round == 1 ? REPAIR_AGAIN_MS : REPAIR_PATIENCE_MS;
@@ -366,7 +375,7 @@ START_TEST(asked_again)
 			if (step.what == REPAIR_WANT) {
 				int run = step.from == 1 ? 0 : 1;
 				ck_assert_uint_eq(step.from, run == 0 ? 1 : 6);
-				ck_assert_uint_eq(step.to, run == 0 ? 3 : 5 + REPAIR_LINES);
+				ck_assert_uint_eq(step.to, run == 0 ? 3 : 5 + REPAIR_LINES / 4);
 				ck_assert_int_eq(asked[run] >> step.peer & 1, 0);
 				asked[run] |= 1 << step.peer;
 			} else if (t.wake >= t.now + REPAIR_PATIENCE_MS) {
