@@ -2,6 +2,7 @@
 #include "base/clock.h"
 
 #include <limits.h>
+#include <stdbool.h>
 #include <string.h>
 #include <time.h>
 
@@ -28,11 +29,18 @@ clock_real_ms(void)
 void
 clock_stamp(char stamp[CLOCK_STAMP], int64_t real_ms)
 {
+	/* Most come in runs of the same second, and a date is much to work out for each line. */
+	static _Thread_local int64_t last_seconds = -1;
+	static _Thread_local char last[CLOCK_STAMP];
 	time_t seconds = (time_t)(real_ms / 1000);
 	struct tm tm;
-	if (real_ms < 0 || gmtime_r(&seconds, &tm) == NULL || tm.tm_year > 9999 - 1900 ||
-	    strftime(stamp, CLOCK_STAMP, "%Y-%m-%dT%H:%M:%SZ", &tm) != CLOCK_STAMP - 1)
-		memcpy(stamp, "0000-00-00T00:00:00Z", CLOCK_STAMP);
+	if (real_ms >= 0 && seconds != last_seconds) {
+		bool good = gmtime_r(&seconds, &tm) != NULL && tm.tm_year <= 9999 - 1900 &&
+		    strftime(last, CLOCK_STAMP, "%Y-%m-%dT%H:%M:%SZ", &tm) == CLOCK_STAMP - 1;
+		last_seconds = good ? seconds : -1;
+	}
+	bool there = real_ms >= 0 && seconds == last_seconds;
+	memcpy(stamp, there ? last : "0000-00-00T00:00:00Z", CLOCK_STAMP);
 }
 
 int

@@ -20,6 +20,16 @@ bool text_int(const char *, int64_t least, int64_t most, int64_t *);    /* decim
 bool text_bytes(const char *, int64_t *);       /* 64M: a number, then nothing or K, M, G (1024s) */
 bool text_seconds(const char *, int64_t *ms);   /* 0.2, 300: seconds, fractions allowed, as milliseconds */
 
+/* The same word? For short ones that were written just now, byte by byte: what strcmp would read at once has not reached the
+ * cache yet, and it waits. */
+static inline bool
+text_same(const char *a, const char *b)
+{
+	while (*a == *b && *a != '\0')
+		a++, b++;
+	return *a == *b;
+}
+
 /* How many single letters apart two words are (insert, drop, change), for "did you mean". */
 int  text_distance(const char *, const char *);
 

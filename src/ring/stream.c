@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 enum { FIRST_BUCKETS = 64 };
 
 /* ---- the table ---- */
@@ -58,7 +60,7 @@ struct stream *
 streams_find(const struct streams *all, const char *origin, uint64_t epoch)
 {
 	struct stream *s = all->bucket[hash(origin, epoch) % all->buckets];
-	while (s != NULL && (s->epoch != epoch || strcmp(s->origin, origin) != 0))
+	while (s != NULL && (s->epoch != epoch || !text_same(s->origin, origin)))
 		s = s->next;
 	return s;
 }

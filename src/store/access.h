@@ -39,6 +39,5 @@ int  access_sync(struct access *, bool disk);   /* the cursor, and before it, wi
 int  access_sync_begin(struct access *);
 int  access_sync_end(struct access *);          /* it is synced: the cursor follows, unless the file is another by now */
 const char *access_path(const struct access *);
-uint64_t access_lines(const struct access *);   /* written since the start */
 
 #endif

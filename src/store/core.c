@@ -8,18 +8,53 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crc32c.h"
 #include "base/text.h"
 #include "ring/repair.h"
 #include "store/core_private.h"
 
 /* ---- opening ---- */
 
+/* Both are logged: neither may be lost. */
+static void
+say_other(struct core *c, const char *client, uint64_t n)
+{
+	core_say(c, "client %s used number %" PRIu64 " for two texts: both are logged", client, n);
+}
+
+static void
+mark_noted(struct core *c)
+{
+	seen_mark_some(c->seen, c->marks, c->mark_count);
+	for (unsigned i = 0; i < c->mark_count; i++) {
+		c->counts.again += c->marks[i].is == SEEN_AGAIN;
+		if (c->marks[i].is == SEEN_OTHER)
+			say_other(c, c->marks[i].client, c->marks[i].n);
+	}
+	c->mark_count = 0;
+}
+
+/* A line that access.log has already, if it has it once: it is to be known from now on, and nobody waits for that. */
+static void
+note_line(struct core *c, const struct frame_head *h, const char *body)
+{
+	struct seen_mark *m = &c->marks[c->mark_count++];
+	memcpy(m->client, h->client, sizeof m->client);
+	m->n = h->n;
+	m->crc = crc32c(0, body, h->bytes - 2);
+	if (c->mark_count == SEEN_SOME)
+		mark_noted(c);
+}
+
 /* Which lines of a frame are in access.log already; marks the others as being there from now on. */
 static void
 mark_clients(struct core *c, const struct frame_head *h, const char *body)
 {
 	c->skips = 0;
-	if (h->n == 0 || seen_mark_batch(c->seen, h->client, h->n, h->count, body, h->bytes))
+	if (h->n == 0)
+		return;
+	mark_noted(c);
+	if (seen_mark_batch(c->seen, h->client, h->n, h->count, body, h->bytes))
 		return;
 	const char *p = body, *end = body + h->bytes;
 	for (uint32_t i = 0; p < end; i++) {
@@ -35,8 +70,7 @@ mark_clients(struct core *c, const struct frame_head *h, const char *body)
 				c->skip[c->skips++] = i;
 			break;
 		case SEEN_OTHER:
-			/* Both are logged: neither may be lost. */
-			core_say(c, "client %s used number %" PRIu64 " for two texts: both are logged", h->client, h->n + i);
+			say_other(c, h->client, h->n + i);
 			break;
 		}
 		p = lf + 1;
@@ -59,7 +93,15 @@ core_skip_room(struct core *c, uint32_t count)
 static bool
 is_logged(const struct frame_head *h)
 {
-	return strcmp(h->kind, "data") == 0 || strcmp(h->kind, "plain") == 0;
+	return text_same(h->kind, "data") || text_same(h->kind, "plain");
+}
+
+/* Had access.log everything that stands there in the journal before? */
+static bool
+was_logged(const struct core *c, struct journal_pos at)
+{
+	return at.segment != 0 && (at.segment < c->o.log_from.segment ||
+	    (at.segment == c->o.log_from.segment && at.offset < c->o.log_from.offset));
 }
 
 void
@@ -67,10 +109,14 @@ core_log(struct core *c, const struct frame_head *h, const char *body, struct jo
 {
 	if (!is_logged(h))
 		return;
+	bool was = was_logged(c, at);
+	if (was && h->n != 0 && h->count == 1) {
+		note_line(c, h, body);
+		return;
+	}
 	core_skip_room(c, h->count);
 	mark_clients(c, h, body);
-	if (at.segment == 0 || at.segment > c->o.log_from.segment ||
-	    (at.segment == c->o.log_from.segment && at.offset >= c->o.log_from.offset))
+	if (!was)
 		c->ops.log(c->ops.arg, h, body, c->skip, c->skips, at);
 }
 
@@ -81,7 +127,7 @@ visit(void *arg, const struct frame_head *h, const char *record, size_t head_siz
 	const char *body = record + head_size;
 	if (c->first_segment == 0)
 		c->first_segment = at.segment;
-	if (strcmp(h->kind, CORE_STATE) == 0) {
+	if (text_same(h->kind, CORE_STATE)) {
 		core_read_state(c, body, h->bytes, c->state_segment != 0);
 		c->state_segment = at.segment;
 		return true;
@@ -99,7 +145,7 @@ visit(void *arg, const struct frame_head *h, const char *record, size_t head_siz
 		if (s->upto == 0 && h->seq > 1 && whole)
 			stream_pass(s, h->seq - 1);
 		stream_scanned(s, h->seq, last);
-		if (strcmp(h->origin, c->self) == 0 && h->epoch > c->last_epoch)
+		if (h->epoch > c->last_epoch && strcmp(h->origin, c->self) == 0)
 			c->last_epoch = h->epoch;
 	}
 	core_log(c, h, body, at);
@@ -147,6 +193,7 @@ core_open(const struct core_options *o, const struct core_ops *ops, int64_t now,
 	    .segment_bytes = o->journal_segment, .say = journal_says, .pruned = pruned, .arg = c };
 	c->opening = true;
 	c->journal = journal_open(&jo, visit, why);
+	mark_noted(c);
 	c->opening = false;
 	if (c->journal != NULL) {
 		return c;

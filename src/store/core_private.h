@@ -52,6 +52,8 @@ struct core {
 	int                 unsynced;           /* errno: what was appended last may not be on the disk; nobody is told that we have it */
 	int64_t             retry_ms;
 
+	struct seen_mark    marks[SEEN_SOME];   /* while it opens: lines to be marked, in their order */
+	unsigned            mark_count;
 	uint32_t           *skip;
 	uint32_t            skips, skip_room;
 	int64_t             sync_ms, synced_ms, digest_ms;      /* synced_ms: when the last sync began */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "store/journal_private.h"
 
 enum { SPAN_BYTES = 64 * 1024, SPAN_STREAMS = 8 };
@@ -70,7 +71,7 @@ static struct stream *
 find(const struct index *x, const char *origin, uint64_t epoch)
 {
 	struct stream *st = *bucket_of(x, origin, epoch);
-	while (st != NULL && (st->epoch != epoch || strcmp(st->origin, origin) != 0))
+	while (st != NULL && (st->epoch != epoch || !text_same(st->origin, origin)))
 		st = st->chain;
 	return st;
 }
@@ -99,7 +100,7 @@ static struct stream *
 find_or_add(struct index *x, const char *origin, uint64_t epoch)
 {
 	struct stream *st = x->latest;
-	if (st == NULL || st->epoch != epoch || strcmp(st->origin, origin) != 0)
+	if (st == NULL || st->epoch != epoch || !text_same(st->origin, origin))
 		st = find(x, origin, epoch);
 	if (st == NULL) {
 		if (x->stream_count >= x->bucket_count)

@@ -41,52 +41,81 @@ insert(struct lineset *s, uint64_t h)
 	s->place[at] = h;
 }
 
+/* Room for n more. False: no memory. */
 static bool
-add(struct lineset *s, uint64_t h)
+reserve(struct lineset *s, size_t n)
 {
-	if (s->count * 2 >= s->places) {
-		struct lineset more = { .places = s->places != 0 ? s->places * 2 : 1024 };
-		more.place = calloc(more.places, sizeof *more.place);
-		if (more.place == NULL)
-			return false;
-		for (size_t i = 0; i < s->places; i++)
-			if (s->place[i] != 0)
-				insert(&more, s->place[i]);
-		free(s->place);
-		*s = more;
-	}
-	insert(s, h);
+	struct lineset more = { .places = s->places != 0 ? s->places : 1024 };
+	if ((s->count + n) * 2 <= s->places)
+		return true;
+	while ((s->count + n) * 2 > more.places)
+		more.places *= 2;
+	more.place = calloc(more.places, sizeof *more.place);
+	if (more.place == NULL)
+		return false;
+	for (size_t i = 0; i < s->places; i++)
+		if (s->place[i] != 0)
+			insert(&more, s->place[i]);
+	free(s->place);
+	*s = more;
 	return true;
 }
 
-bool
-lineset_has(const struct lineset *s, const char *line, size_t n)
+static bool
+holds(const struct lineset *s, uint64_t h)
 {
-	if (s == NULL || s->count == 0)
-		return false;
-	uint64_t h = hash(line, n);
 	size_t at = h & (s->places - 1);
 	while (s->place[at] != 0 && s->place[at] != h)
 		at = (at + 1) & (s->places - 1);
 	return s->place[at] == h;
 }
 
-/* Adds the whole lines at hand; false: no memory. */
-static bool
-add_lines(struct lineset *s, struct buf *b)
+bool
+lineset_has(const struct lineset *s, const char *line, size_t n)
 {
-	const char *lf;
-	while (b->len != 0 && (lf = memchr(buf_begin(b), '\n', b->len)) != NULL) {
-		size_t n = (size_t)(lf - buf_begin(b)) + 1;
-		if (!add(s, hash(buf_begin(b), n)))
+	return s != NULL && s->count != 0 && holds(s, hash(line, n));
+}
+
+/* ---- from a file ---- */
+
+enum { READ_BYTES = 256 * 1024, TOGETHER = 64 };
+
+static size_t
+lines_in(const struct buf *b)
+{
+	size_t n = 0;
+	for (const char *p = buf_begin(b), *end = p + b->len; (p = memchr(p, '\n', (size_t)(end - p))) != NULL; p++)
+		n++;
+	return n;
+}
+
+/* Adds the whole lines at hand; false: no memory. Their places are all over the memory: each is asked for before the first
+ * is waited for. */
+static bool
+add_lines(struct lineset *s, struct buf *b, const struct lineset *only)
+{
+	const struct lineset *where = only != NULL ? only : s;
+	const char *p = buf_begin(b), *end = p + b->len, *lf = p;
+	while (lf != NULL) {
+		uint64_t some[TOGETHER];
+		size_t n = 0;
+		if (!reserve(s, TOGETHER))
 			return false;
-		buf_eat(b, n);
+		while (n < TOGETHER && (lf = memchr(p, '\n', (size_t)(end - p))) != NULL) {
+			some[n] = hash(p, (size_t)(lf - p) + 1);
+			__builtin_prefetch(&where->place[some[n++] & (where->places - 1)]);
+			p = lf + 1;
+		}
+		for (size_t i = 0; i < n; i++)
+			if (only == NULL || holds(only, some[i]))
+				insert(s, some[i]);
 	}
+	buf_eat(b, b->len - (size_t)(end - p));
 	return true;
 }
 
 void
-lineset_add(struct lineset **set, const char *file, size_t max_bytes)
+lineset_add(struct lineset **set, const char *file, size_t max_bytes, const struct lineset *only)
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct stat st;
@@ -96,15 +125,19 @@ lineset_add(struct lineset **set, const char *file, size_t max_bytes)
 	if (*set == NULL)
 		*set = calloc(1, sizeof **set);
 	bool good = *set != NULL && fstat(fd, &st) == 0;
+	size_t size = good && (size_t)st.st_size < max_bytes ? (size_t)st.st_size : max_bytes;
 	if (good && (size_t)st.st_size > max_bytes)
 		good = lseek(fd, st.st_size - (off_t)max_bytes, SEEK_SET) >= 0;
-	while (good) {
-		char *room = buf_room(&b, 256 * 1024);
-		ssize_t n = room == NULL ? 0 : read(fd, room, 256 * 1024);
+	for (bool first = true; good; first = false) {
+		char *room = buf_room(&b, READ_BYTES);
+		ssize_t n = room == NULL ? 0 : read(fd, room, READ_BYTES);
 		if (n <= 0)
 			break;
 		buf_added(&b, (size_t)n);
-		good = add_lines(*set, &b);
+		/* As many as there will be, if all are as long as these: a table that grows costs as much again. */
+		if (first && only == NULL)
+			reserve(*set, size / b.len * lines_in(&b));
+		good = add_lines(*set, &b, only);
 	}
 	buf_fini(&b);
 	close(fd);
@@ -116,7 +149,7 @@ struct lineset *
 lineset_load(const char *file, size_t max_bytes)
 {
 	struct lineset *s = NULL;
-	lineset_add(&s, file, max_bytes);
+	lineset_add(&s, file, max_bytes, NULL);
 	return s;
 }
 
@@ -125,7 +158,10 @@ lineset_put(struct lineset **set, const char *line, size_t n)
 {
 	if (*set == NULL)
 		*set = calloc(1, sizeof **set);
-	return *set != NULL && add(*set, hash(line, n));
+	if (*set == NULL || !reserve(*set, 1))
+		return false;
+	insert(*set, hash(line, n));
+	return true;
 }
 
 void

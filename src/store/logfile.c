@@ -79,6 +79,40 @@ logfile_moved(const struct logfile *l)
 	    mine.st_dev != named.st_dev || mine.st_ino != named.st_ino;
 }
 
+off_t
+logfile_last_line(int fd, off_t size)
+{
+	char part[4096];
+	while (size > 0) {
+		off_t from = size > (off_t)sizeof part ? size - (off_t)sizeof part : 0;
+		ssize_t n = pread(fd, part, (size_t)(size - from), from);
+		if (n <= 0)
+			return size;
+		const char *lf = memrchr(part, '\n', (size_t)n);
+		if (lf != NULL)
+			return from + (lf - part) + 1;
+		size = from;
+	}
+	return 0;
+}
+
+uint64_t
+logfile_mend(struct logfile *l)
+{
+	struct stat st;
+	uint64_t torn = 0;
+	int fd = open(l->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0 && fstat(fd, &st) == 0) {
+		off_t good = logfile_last_line(fd, st.st_size);
+		torn = (uint64_t)(st.st_size - good);
+		if (torn != 0 && ftruncate(l->fd, good) < 0)
+			l->torn = true;
+	}
+	if (fd >= 0)
+		close(fd);
+	return torn;
+}
+
 /* How many bytes went out; errno says why not all. */
 static size_t
 write_some(int fd, const char *p, size_t n)

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct logfile {
@@ -21,6 +22,9 @@ int  logfile_open(struct logfile *, const char *dir, const char *name, uid_t, gi
 void logfile_close(struct logfile *);
 int  logfile_reopen(struct logfile *);          /* by name; -1 with errno, and the old file stays in use */
 bool logfile_moved(const struct logfile *);     /* the name is another file's now, or nobody's */
+/* Cuts off half a line at the end, from a kill or a power cut (then NUL bytes, too): it must not be glued to what comes. How many bytes. */
+uint64_t logfile_mend(struct logfile *);
 int  logfile_write(struct logfile *, const char *, size_t);     /* all of it, or -1 with errno and nothing */
+off_t    logfile_last_line(int fd, off_t size);      /* where the last whole line of a file of that size ends */
 
 #endif

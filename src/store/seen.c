@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/crc32c.h"
+#include "base/text.h"
 
 struct range {
 	uint64_t first, last;
@@ -17,24 +18,38 @@ struct print {
 
 /* Most clients send one message and never come back: for them the room inside must do. */
 struct client {
-	struct client *chain;                   /* the next one in its bucket */
-	struct client *newer, *older;           /* by last use */
-	struct range  *ranges;                  /* lowest first; never adjacent, never overlapping */
-	struct print  *prints;                  /* by arrival; a ring once there are SEEN_PRINTS of them */
-	uint32_t       hash;
-	uint16_t       range_count, range_room;
-	uint8_t        print_count, print_room;
-	uint8_t        print_next;              /* where the next one goes */
-	struct range   one_range;
-	struct print   one_print;
-	char           name[];
+	char     name[FRAME_CLIENT + 1];
+	uint8_t  print_count, print_room;
+	uint8_t  print_next;                    /* where the next one goes */
+	uint16_t range_count, range_room;
+	union {                                 /* lowest first; never adjacent, never overlapping */
+		struct range one, *many;        /* one: while there is room for one only */
+	} range;
+	union {                                 /* by arrival; a ring once there are SEEN_PRINTS of them */
+		struct print one, *many;
+	} print;
+};
+
+/* What it takes to find a client and to keep the order of their use. It stands apart from the clients, since of 65,536 of them
+ * it stays in the processor's cache. */
+struct place {
+	uint32_t hash;
+	uint32_t chain;                         /* the next one in its bucket; 0: none */
+	uint32_t newer, older;                  /* by last use */
+};
+
+enum {
+	FIRST_ROOM = 64,
+	ROOM_BYTES = sizeof(struct place) + sizeof(struct client) + sizeof(uint32_t),
 };
 
 struct seen {
 	size_t          most;
-	struct client **buckets;        /* a power of two of them */
-	size_t          bucket_count;
-	struct client  *newest, *oldest;
+	/* One for each client, counted from 1. Place 0 is the head of the list: its older is the newest, its newer the oldest. */
+	struct place   *places;
+	struct client  *clients;
+	uint32_t       *buckets;
+	size_t          room;           /* a power of two: so many buckets, and clients that there is room for */
 	uint64_t        seed;
 	struct seen_counts counts;
 };
@@ -46,37 +61,32 @@ seen_new(size_t most_clients)
 	if (s == NULL)
 		return NULL;
 	s->most = most_clients != 0 ? most_clients : 1;
-	s->bucket_count = 64;
-	s->buckets = calloc(s->bucket_count, sizeof *s->buckets);
-	if (s->buckets == NULL) {
-		free(s);
+	s->room = FIRST_ROOM;
+	s->places = calloc(s->room + 1, sizeof *s->places);
+	s->clients = calloc(s->room + 1, sizeof *s->clients);
+	s->buckets = calloc(s->room, sizeof *s->buckets);
+	if (s->places == NULL || s->clients == NULL || s->buckets == NULL) {
+		seen_free(&s);
 		return NULL;
 	}
 	/* Tokens come from outside: where the memory lies is a secret that spares us chains made on purpose. */
 	s->seed = (uint64_t)(uintptr_t)s ^ (uint64_t)(uintptr_t)s->buckets << 24;
-	s->counts.bytes = sizeof *s + s->bucket_count * sizeof *s->buckets;
+	s->counts.bytes = sizeof *s + s->room * ROOM_BYTES;
 	return s;
 }
 
-static size_t
-client_bytes(const struct client *c)
-{
-	size_t n = sizeof *c + strlen(c->name) + 1;
-	if (c->ranges != &c->one_range)
-		n += c->range_room * sizeof *c->ranges;
-	if (c->prints != &c->one_print)
-		n += c->print_room * sizeof *c->prints;
-	return n;
-}
-
+/* Frees what it has beyond the room inside. */
 static void
-client_free(struct client *c)
+client_fini(struct seen *s, struct client *c)
 {
-	if (c->ranges != &c->one_range)
-		free(c->ranges);
-	if (c->prints != &c->one_print)
-		free(c->prints);
-	free(c);
+	if (c->range_room > 1) {
+		s->counts.bytes -= c->range_room * sizeof(struct range);
+		free(c->range.many);
+	}
+	if (c->print_room > 1) {
+		s->counts.bytes -= c->print_room * sizeof(struct print);
+		free(c->print.many);
+	}
 }
 
 void
@@ -86,135 +96,163 @@ seen_free(struct seen **sp)
 	*sp = NULL;
 	if (s == NULL)
 		return;
-	for (struct client *c = s->newest, *next; c != NULL; c = next) {
-		next = c->older;
-		client_free(c);
-	}
+	for (size_t at = 1; at <= s->counts.clients; at++)
+		client_fini(s, &s->clients[at]);
+	free(s->places);
+	free(s->clients);
 	free(s->buckets);
 	free(s);
 }
 
 /* ---- clients: a hash table and a list by last use ---- */
 
+/* Eight letters at a time. */
 static uint32_t
 hash_of(const struct seen *s, const char *name)
 {
-	uint64_t h = s->seed;
-	for (; *name != '\0'; name++) {
-		h = (h ^ (unsigned char)*name) * UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t h = s->seed, w = 0;
+	for (unsigned i = 1; *name != '\0'; name++, i++) {
+		w = w << 8 | (unsigned char)*name;
+		if (i % 8 != 0)
+			continue;
+		h = (h ^ w) * UINT64_C(0x9e3779b97f4a7c15);
 		h ^= h >> 29;
+		w = 0;
 	}
-	return (uint32_t)(h >> 16);
+	h = (h ^ w) * UINT64_C(0x9e3779b97f4a7c15);
+	return (uint32_t)(h >> 32);
 }
 
-static struct client **
+static uint32_t *
 bucket_of(const struct seen *s, uint32_t hash)
 {
-	return &s->buckets[hash & (s->bucket_count - 1)];
+	return &s->buckets[hash & (s->room - 1)];
 }
 
 static void
-unlink_use(struct seen *s, struct client *c)
+unlink_use(struct seen *s, uint32_t at)
 {
-	*(c->newer != NULL ? &c->newer->older : &s->newest) = c->older;
-	*(c->older != NULL ? &c->older->newer : &s->oldest) = c->newer;
+	const struct place *p = &s->places[at];
+	s->places[p->newer].older = p->older;
+	s->places[p->older].newer = p->newer;
 }
 
 static void
-link_newest(struct seen *s, struct client *c)
+link_newest(struct seen *s, uint32_t at)
 {
-	c->newer = NULL;
-	c->older = s->newest;
-	*(s->newest != NULL ? &s->newest->newer : &s->oldest) = c;
-	s->newest = c;
+	struct place *head = &s->places[0];
+	s->places[at].newer = 0;
+	s->places[at].older = head->older;
+	s->places[head->older].newer = at;
+	head->older = at;
 }
 
 /* Finding one is using it. */
 static struct client *
 find(struct seen *s, const char *name, uint32_t hash)
 {
-	struct client *c = *bucket_of(s, hash);
-	while (c != NULL && (c->hash != hash || strcmp(c->name, name) != 0))
-		c = c->chain;
-	if (c != NULL && c != s->newest) {
-		unlink_use(s, c);
-		link_newest(s, c);
+	uint32_t at = *bucket_of(s, hash);
+	while (at != 0 && (s->places[at].hash != hash || !text_same(s->clients[at].name, name)))
+		at = s->places[at].chain;
+	if (at == 0)
+		return NULL;
+	if (at != s->places[0].older) {
+		unlink_use(s, at);
+		link_newest(s, at);
 	}
-	return c;
+	return &s->clients[at];
 }
 
 static void
+put_into_bucket(struct seen *s, uint32_t at)
+{
+	uint32_t *bucket = bucket_of(s, s->places[at].hash);
+	s->places[at].chain = *bucket;
+	*bucket = at;
+}
+
+/* Where the oldest was, which is nowhere now. */
+static uint32_t
 evict_oldest(struct seen *s)
 {
-	struct client *c = s->oldest, **p = bucket_of(s, c->hash);
-	while (*p != c)
-		p = &(*p)->chain;
-	*p = c->chain;
-	unlink_use(s, c);
-	s->counts.bytes -= client_bytes(c);
-	s->counts.clients--;
+	uint32_t at = s->places[0].newer, *p = bucket_of(s, s->places[at].hash);
+	while (*p != at)
+		p = &s->places[*p].chain;
+	*p = s->places[at].chain;
+	unlink_use(s, at);
+	client_fini(s, &s->clients[at]);
 	s->counts.evicted_clients++;
-	client_free(c);
+	return at;
 }
 
-/* Without memory for more buckets the chains get longer, that is all. */
-static void
-grow_buckets(struct seen *s)
+/* Twice the room. False: no memory. */
+static bool
+grow(struct seen *s)
 {
-	size_t count = s->bucket_count * 2;
-	struct client **buckets = calloc(count, sizeof *buckets);
+	size_t room = s->room * 2;
+	if (room > UINT32_MAX)
+		return false;
+	struct place *places = realloc(s->places, (room + 1) * sizeof *places);
+	if (places != NULL)
+		s->places = places;
+	struct client *clients = realloc(s->clients, (room + 1) * sizeof *clients);
+	if (clients != NULL)
+		s->clients = clients;
+	uint32_t *buckets = places != NULL && clients != NULL ? calloc(room, sizeof *buckets) : NULL;
 	if (buckets == NULL)
-		return;
+		return false;
 	free(s->buckets);
-	s->counts.bytes += (count - s->bucket_count) * sizeof *buckets;
 	s->buckets = buckets;
-	s->bucket_count = count;
-	for (struct client *c = s->newest; c != NULL; c = c->older) {
-		struct client **bucket = bucket_of(s, c->hash);
-		c->chain = *bucket;
-		*bucket = c;
-	}
+	s->counts.bytes += (room - s->room) * ROOM_BYTES;
+	s->room = room;
+	for (uint32_t at = 1; at <= s->counts.clients; at++)
+		put_into_bucket(s, at);
+	return true;
 }
 
 static struct client *
-find_or_add(struct seen *s, const char *name)
+find_or_add(struct seen *s, const char *name, uint32_t hash)
 {
-	uint32_t hash = hash_of(s, name);
 	struct client *c = find(s, name, hash);
 	if (c != NULL)
 		return c;
-	if (s->counts.clients >= s->most)
-		evict_oldest(s);
-	if (s->counts.clients >= s->bucket_count)
-		grow_buckets(s);
 	size_t len = strlen(name);
-	c = calloc(1, sizeof *c + len + 1);
-	if (c == NULL)
+	bool full = s->counts.clients >= s->most;
+	if (len > FRAME_CLIENT || (!full && s->counts.clients == s->room && !grow(s)))
 		return NULL;
-	memcpy(c->name, name, len + 1);
-	c->hash = hash;
-	c->ranges = &c->one_range;
-	c->prints = &c->one_print;
-	c->range_room = c->print_room = 1;
-	struct client **bucket = bucket_of(s, hash);
-	c->chain = *bucket;
-	*bucket = c;
-	link_newest(s, c);
-	s->counts.clients++;
-	s->counts.bytes += client_bytes(c);
+	uint32_t at = full ? evict_oldest(s) : (uint32_t)++s->counts.clients;
+	c = &s->clients[at];
+	*c = (struct client){ .range_room = 1, .print_room = 1 };
+	memcpy(c->name, name, len);
+	s->places[at].hash = hash;
+	put_into_bucket(s, at);
+	link_newest(s, at);
 	return c;
 }
 
 /* ---- the numbers of one client ---- */
 
+static struct range *
+ranges_of(struct client *c)
+{
+	return c->range_room > 1 ? c->range.many : &c->range.one;
+}
+
+static struct print *
+prints_of(struct client *c)
+{
+	return c->print_room > 1 ? c->print.many : &c->print.one;
+}
+
 /* How many ranges begin at n or below: the one that may hold n is the last of them. */
 static unsigned
-ranges_below(const struct client *c, uint64_t n)
+ranges_below(struct client *c, uint64_t n)
 {
+	const struct range *r = ranges_of(c);
 	unsigned low = 0, high = c->range_count;
 	while (low < high) {
 		unsigned middle = (low + high) / 2;
-		if (c->ranges[middle].first <= n)
+		if (r[middle].first <= n)
 			low = middle + 1;
 		else
 			high = middle;
@@ -223,16 +261,16 @@ ranges_below(const struct client *c, uint64_t n)
 }
 
 static bool
-holds(const struct client *c, uint64_t n)
+holds(struct client *c, uint64_t n)
 {
 	unsigned i = ranges_below(c, n);
-	return i > 0 && c->ranges[i - 1].last >= n;
+	return i > 0 && ranges_of(c)[i - 1].last >= n;
 }
 
 static uint64_t
-last_of(const struct client *c)
+last_of(struct client *c)
 {
-	return c->range_count != 0 ? c->ranges[c->range_count - 1].last : 0;
+	return c->range_count != 0 ? ranges_of(c)[c->range_count - 1].last : 0;
 }
 
 /* Room for one range more, while there are fewer than SEEN_RANGES. */
@@ -242,14 +280,14 @@ range_room(struct seen *s, struct client *c)
 	if (c->range_count < c->range_room || c->range_room >= SEEN_RANGES)
 		return true;
 	unsigned room = c->range_room * 4u < SEEN_RANGES ? c->range_room * 4u : SEEN_RANGES;
-	struct range *old = c->ranges == &c->one_range ? NULL : c->ranges;
-	struct range *p = realloc(old, room * sizeof *p);
+	bool inside = c->range_room == 1;
+	struct range *p = realloc(inside ? NULL : c->range.many, room * sizeof *p);
 	if (p == NULL)
 		return false;
-	if (old == NULL)
-		p[0] = c->one_range;
-	s->counts.bytes += (room - (old != NULL ? c->range_room : 0u)) * sizeof *p;
-	c->ranges = p;
+	if (inside)
+		p[0] = c->range.one;
+	s->counts.bytes += (room - (inside ? 0u : c->range_room)) * sizeof *p;
+	c->range.many = p;
 	c->range_room = (uint16_t)room;
 	return true;
 }
@@ -260,7 +298,7 @@ static bool
 add_range(struct seen *s, struct client *c, uint64_t n, uint64_t last)
 {
 	unsigned i = ranges_below(c, n);
-	struct range *r = c->ranges;
+	struct range *r = ranges_of(c);
 	bool joins_left = i > 0 && r[i - 1].last + 1 == n;
 	bool joins_right = i < c->range_count && last + 1 == r[i].first;
 	if (joins_left && joins_right) {
@@ -290,7 +328,7 @@ add_range(struct seen *s, struct client *c, uint64_t n, uint64_t last)
 	}
 	if (!range_room(s, c))
 		return false;
-	r = c->ranges;
+	r = ranges_of(c);
 	memmove(&r[i + 1], &r[i], (c->range_count - i) * sizeof *r);
 	r[i] = (struct range){ n, last };
 	c->range_count++;
@@ -309,14 +347,14 @@ print_room(struct seen *s, struct client *c, uint32_t more)
 	unsigned room = c->print_room;
 	while (room < need)
 		room *= 4;
-	struct print *old = c->prints == &c->one_print ? NULL : c->prints;
-	struct print *p = realloc(old, room * sizeof *p);
+	bool inside = c->print_room == 1;
+	struct print *p = realloc(inside ? NULL : c->print.many, room * sizeof *p);
 	if (p == NULL)
 		return false;
-	if (old == NULL)
-		p[0] = c->one_print;
-	s->counts.bytes += (room - (old != NULL ? c->print_room : 0u)) * sizeof *p;
-	c->prints = p;
+	if (inside)
+		p[0] = c->print.one;
+	s->counts.bytes += (room - (inside ? 0u : c->print_room)) * sizeof *p;
+	c->print.many = p;
 	c->print_room = (uint8_t)room;
 	return true;
 }
@@ -325,7 +363,7 @@ static void
 add_print(struct client *c, uint64_t n, uint32_t crc)
 {
 	unsigned at = c->print_next % SEEN_PRINTS;
-	c->prints[at] = (struct print){ n, crc };
+	prints_of(c)[at] = (struct print){ n, crc };
 	c->print_next = (uint8_t)((at + 1) % SEEN_PRINTS);
 	if (c->print_count < SEEN_PRINTS)
 		c->print_count++;
@@ -333,10 +371,11 @@ add_print(struct client *c, uint64_t n, uint32_t crc)
 
 /* Of a number that was forgotten and came again there may be two prints: the newest counts. */
 static enum seen_is
-compare(const struct client *c, uint64_t n, uint32_t crc)
+compare(struct client *c, uint64_t n, uint32_t crc)
 {
+	const struct print *prints = prints_of(c);
 	for (unsigned k = 1; k <= c->print_count; k++) {
-		const struct print *p = &c->prints[(c->print_next + SEEN_PRINTS - k) % SEEN_PRINTS];
+		const struct print *p = &prints[(c->print_next + SEEN_PRINTS - k) % SEEN_PRINTS];
 		if (p->n == n)
 			return p->crc == crc ? SEEN_AGAIN : SEEN_OTHER;
 	}
@@ -346,24 +385,61 @@ compare(const struct client *c, uint64_t n, uint32_t crc)
 enum seen_is
 seen_look(struct seen *s, const char *client, uint64_t n, const char *text, size_t len)
 {
-	const struct client *c = find(s, client, hash_of(s, client));
+	struct client *c = find(s, client, hash_of(s, client));
 	if (c == NULL || !holds(c, n))
 		return SEEN_NEW;
 	return compare(c, n, crc32c(0, text, len));
 }
 
-enum seen_is
-seen_mark(struct seen *s, const char *client, uint64_t n, const char *text, size_t len)
+static enum seen_is
+mark(struct seen *s, const char *name, uint32_t hash, uint64_t n, uint32_t crc)
 {
-	struct client *c = find_or_add(s, client);
+	struct client *c = find_or_add(s, name, hash);
 	if (c == NULL)
 		return SEEN_NEW;
-	uint32_t crc = crc32c(0, text, len);
 	if (holds(c, n))
 		return compare(c, n, crc);
 	if (add_range(s, c, n, n) && print_room(s, c, 1))
 		add_print(c, n, crc);
 	return SEEN_NEW;
+}
+
+enum seen_is
+seen_mark(struct seen *s, const char *client, uint64_t n, const char *text, size_t len)
+{
+	return mark(s, client, hash_of(s, client), n, crc32c(0, text, len));
+}
+
+/* Where a client with this hash stands, if there is one; which one it is, is not looked at. */
+static uint32_t
+place_of(const struct seen *s, uint32_t hash)
+{
+	uint32_t at = *bucket_of(s, hash);
+	while (at != 0 && s->places[at].hash != hash)
+		at = s->places[at].chain;
+	return at;
+}
+
+/* Each of four steps asks for the memory that the next one looks at, for all of them, before one is waited for. */
+void
+seen_mark_some(struct seen *s, struct seen_mark *marks, unsigned count)
+{
+	uint32_t hash[SEEN_SOME], at[SEEN_SOME];
+	for (unsigned i = 0; i < count; i++) {
+		hash[i] = hash_of(s, marks[i].client);
+		__builtin_prefetch(bucket_of(s, hash[i]));
+	}
+	for (unsigned i = 0; i < count; i++)
+		__builtin_prefetch(&s->places[*bucket_of(s, hash[i])]);
+	for (unsigned i = 0; i < count; i++) {
+		at[i] = place_of(s, hash[i]);
+		__builtin_prefetch(&s->clients[at[i]], 1);
+		__builtin_prefetch(&s->clients[at[i]].print, 1);
+	}
+	for (unsigned i = 0; i < count; i++)
+		__builtin_prefetch(&prints_of(&s->clients[at[i]])[s->clients[at[i]].print_next], 1);
+	for (unsigned i = 0; i < count; i++)
+		marks[i].is = mark(s, marks[i].client, hash[i], marks[i].n, marks[i].crc);
 }
 
 /* The last lines of the body, found from its end; body and end stand at line starts. */
@@ -388,7 +464,7 @@ seen_mark_batch(struct seen *s, const char *client, uint64_t n, uint32_t count, 
 {
 	if (n == 0 || count == 0 || n > UINT64_MAX - count)
 		return false;
-	struct client *c = find_or_add(s, client);
+	struct client *c = find_or_add(s, client, hash_of(s, client));
 	if (c == NULL || n <= last_of(c) || !print_room(s, c, count) || !add_range(s, c, n, n + count - 1))
 		return false;
 	add_prints_of(c, n, count, body, body + size);
@@ -398,7 +474,7 @@ seen_mark_batch(struct seen *s, const char *client, uint64_t n, uint32_t count, 
 uint64_t
 seen_last(struct seen *s, const char *client)
 {
-	const struct client *c = find(s, client, hash_of(s, client));
+	struct client *c = find(s, client, hash_of(s, client));
 	return c != NULL ? last_of(c) : 0;
 }
 

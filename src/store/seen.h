@@ -10,11 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "wire/frame.h"
+
 enum {
 	SEEN_RANGES = 4096,             /* of one client: one that sends to all members in turn, while some lag, needs hundreds */
 	SEEN_RANGES_SURE = 64,          /* so many each has, however much memory others take */
 	SEEN_BYTES = 64 * 1024 * 1024,  /* of all, then no one gets more than those */
 	SEEN_PRINTS = 64,
+	SEEN_SOME = 32,
 };
 
 struct seen;
@@ -32,6 +35,14 @@ enum seen_is {
 enum seen_is seen_look(struct seen *, const char *client, uint64_t n, const char *text, size_t len);
 /* The same, and it is remembered from now on: of SEEN_OTHER the first text stays. Out of memory: SEEN_NEW, and forgotten. */
 enum seen_is seen_mark(struct seen *, const char *client, uint64_t n, const char *text, size_t len);
+/* seen_mark for some at once, in their order: where many clients take turns this is faster, since the memory is waited for once. */
+struct seen_mark {
+	char         client[FRAME_CLIENT + 1];
+	uint64_t     n;
+	uint32_t     crc;               /* CRC-32C of the text */
+	enum seen_is is;                /* the answer */
+};
+void         seen_mark_some(struct seen *, struct seen_mark *, unsigned count);        /* up to SEEN_SOME */
 /* True if the numbers n .. n + count - 1 are all new and follow, with a gap or without, on everything known of the client: then they are
  * all remembered at once, the fingerprints of the last 64 of them among them. body: count lines that end in CR LF. False: nothing
  * changed, mark them one by one. The fast way for a batch: costs nothing for each line but the last 64. */

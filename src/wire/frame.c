@@ -2,11 +2,13 @@
 #include "wire/frame.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/crc32c.h"
+#include "base/text.h"
 #include "base/wide.h"
 
 /* Which words a byte may stand in: a name has no '.', a kind no capitals. */
@@ -90,28 +92,53 @@ frame_drop(struct frame **f)
 
 /* ---- reading ---- */
 
-/* To read a journal of small frames at the start is, more than anything else, to do this: hence the table and the single
- * pass over each field. It ends in a blank, the last one in the CR; the caller has seen that the line has one. */
+/* To read a journal of small frames at the start is, more than anything else, to do this: hence the tables, and the blocks of
+ * 8 and 16 bytes. A block may reach beyond the end of the line, so there must be SIGHT bytes. Each field ends in a blank; the
+ * caller has seen that the line has an end, which is in no field. */
+enum { SIGHT = FRAME_HEAD_MAX };
+_Static_assert(SIGHT >= 2 + FRAME_KIND + FRAME_NAME + FRAME_CLIENT + 6 * 19 + 9 + 16, "the longest header, and a block");
 
-static const char *
-read_word(const char *p, char ends, char *out, size_t max, unsigned char in)
+static inline const char *
+read_word(const char *p, char *out, size_t max, unsigned char in)
 {
 	size_t n = 0;
-	for (; (classes[(unsigned char)p[n]] & in) != 0; n++) {
-		if (n == max)
-			return NULL;
-		out[n] = p[n];
-	}
+	while ((classes[(unsigned char)p[n]] & in) != 0)
+		n++;
+	if (n == 0 || n > max || p[n] != ' ')
+		return NULL;
+	for (size_t i = 0; i < max; i += 16)
+		memcpy(out + i, p + i, 16);
 	out[n] = '\0';
-	return n != 0 && p[n] == ends ? p + n + 1 : NULL;
+	return p + n + 1;
+}
+_Static_assert(FRAME_KIND % 16 == 0 && FRAME_NAME % 16 == 0 && FRAME_CLIENT % 16 == 0, "words are copied in blocks");
+
+/* The number that eight digits say; false: they are not all digits. */
+static inline bool
+eight_digits(const char *p, uint64_t *v)
+{
+	const uint64_t each = UINT64_C(0x0101010101010101);
+	uint64_t w;
+	memcpy(&w, p, 8);
+	w = le64toh(w) ^ each * '0';
+	/* A byte over 9 gets its top bit, and at worst gives one to its neighbour. */
+	if ((((w + each * (0x80 - 10)) | w) & each * 0x80) != 0)
+		return false;
+	/* Pairs of digits, then fours, then all, each time the left one times ten, a hundred, ten thousand. */
+	w = w * (10 * 0x100 + 1) >> 8;
+	w = (w & UINT64_C(0x00ff00ff00ff00ff)) * (100 * 0x10000 + 1) >> 16;
+	*v = (w & UINT64_C(0x0000ffff0000ffff)) * (UINT64_C(10000) * 0x100000000 + 1) >> 32;
+	return true;
 }
 
 /* Decimal, no sign, no leading zero, at most most. */
-static const char *
-read_number(const char *p, char ends, uint64_t most, uint64_t *out)
+static inline const char *
+read_number(const char *p, uint64_t most, uint64_t *out)
 {
 	const char *begin = p;
 	uint64_t v = 0;
+	if (eight_digits(p, &v))
+		p += 8;
 	/* 19 digits cannot overflow. */
 	for (; *p >= '0' && *p <= '9'; p++) {
 		if (p - begin == 19)
@@ -119,23 +146,29 @@ read_number(const char *p, char ends, uint64_t most, uint64_t *out)
 		v = v * 10 + (uint64_t)(*p - '0');
 	}
 	*out = v;
-	return p == begin || *p != ends || (*begin == '0' && p - begin > 1) || v > most ? NULL : p + 1;
+	return p == begin || *p != ' ' || (*begin == '0' && p - begin > 1) || v > most ? NULL : p + 1;
 }
 
-static const char *
-read_crc(const char *p, char ends, uint32_t *out)
+/* Of a digit its value, and 16. Which digits come is chance: a branch for each of them would be guessed wrong every other
+ * time, and cost more than all the rest of a header. */
+static const unsigned char hex[256] = {
+	['0'] = 16, 17, 18, 19, 20, 21, 22, 23, 24, 25,
+	['a'] = 26, 27, 28, 29, 30, 31,
+};
+
+/* Eight digits, no more and no fewer. */
+static bool
+read_crc(const char *p, uint32_t *out)
 {
 	uint32_t v = 0;
-	for (int i = 0; i < 8; i++, p++) {
-		if (*p >= '0' && *p <= '9')
-			v = v << 4 | (uint32_t)(*p - '0');
-		else if (*p >= 'a' && *p <= 'f')
-			v = v << 4 | (uint32_t)(*p - 'a' + 10);
-		else
-			return NULL;
+	unsigned all = 16;
+	for (int i = 0; i < 8; i++) {
+		unsigned digit = hex[(unsigned char)p[i]];
+		all &= digit;
+		v = v << 4 | (digit & 15);
 	}
 	*out = v;
-	return *p == ends ? p + 1 : NULL;
+	return all != 0;
 }
 
 static const char *
@@ -148,9 +181,44 @@ check_sense(const struct frame_head *h)
 		return "frame numbers out of range";
 	if ((h->epoch == 0) != (h->seq == 0))
 		return "frame with half a stream";
-	if ((h->n == 0) != (strcmp(h->client, "-") == 0))
+	if ((h->n == 0) != text_same(h->client, "-"))
 		return "frame with half a client";
 	return NULL;
+}
+
+/* The line p .. lf, of which SIGHT bytes can be read. */
+static bool
+read_fields(const char *p, const char *lf, struct frame_head *h)
+{
+	uint64_t count = 0, bytes = 0, time = 0;
+	if (lf - p < 4 || lf[-1] != '\r' || p[0] < '0' || p[0] > '2' || p[1] != ' ')
+		return false;
+	p += 2;
+	if ((p = read_word(p, h->kind, FRAME_KIND, IN_KIND)) == NULL ||
+	    (p = read_word(p, h->origin, FRAME_NAME, IN_NAME)) == NULL ||
+	    (p = read_number(p, FRAME_NUMBER_MAX, &h->epoch)) == NULL ||
+	    (p = read_number(p, FRAME_NUMBER_MAX, &h->seq)) == NULL ||
+	    (p = read_number(p, FRAME_BODY_MAX, &count)) == NULL ||
+	    (p = read_number(p, FRAME_BODY_MAX, &bytes)) == NULL ||
+	    (p = read_number(p, FRAME_NUMBER_MAX, &time)) == NULL ||
+	    (p = read_word(p, h->client, FRAME_CLIENT, IN_CLIENT)) == NULL ||
+	    (p = read_number(p, FRAME_NUMBER_MAX, &h->n)) == NULL ||
+	    lf - p != 8 + 1 || !read_crc(p, &h->crc))
+		return false;
+	h->count = (uint32_t)count;
+	h->bytes = (uint32_t)bytes;
+	h->time_ms = (int64_t)time;
+	return true;
+}
+
+/* Where fewer bytes than SIGHT are there. */
+static bool
+read_short_fields(const char *p, const char *lf, struct frame_head *h)
+{
+	char line[SIGHT] = "";
+	size_t last = (size_t)(lf - p);
+	memcpy(line, p, last + 1);
+	return read_fields(line, line + last, h);
 }
 
 enum frame_is
@@ -161,24 +229,8 @@ frame_read_head(const char *p, size_t n, struct frame_head *h, size_t *head_size
 	if (lf == NULL)
 		return n < FRAME_HEAD_MAX ? FRAME_MORE : FRAME_BAD;
 	*why = "bad frame header";
-	if (lf - p < 4 || lf[-1] != '\r' || p[0] < '0' || p[0] > '2' || p[1] != ' ')
+	if (!(n >= SIGHT ? read_fields(p, lf, h) : read_short_fields(p, lf, h)))
 		return FRAME_BAD;
-	uint64_t count = 0, bytes = 0, time = 0;
-	const char *q = p + 2;
-	if ((q = read_word(q, ' ', h->kind, FRAME_KIND, IN_KIND)) == NULL ||
-	    (q = read_word(q, ' ', h->origin, FRAME_NAME, IN_NAME)) == NULL ||
-	    (q = read_number(q, ' ', FRAME_NUMBER_MAX, &h->epoch)) == NULL ||
-	    (q = read_number(q, ' ', FRAME_NUMBER_MAX, &h->seq)) == NULL ||
-	    (q = read_number(q, ' ', FRAME_BODY_MAX, &count)) == NULL ||
-	    (q = read_number(q, ' ', FRAME_BODY_MAX, &bytes)) == NULL ||
-	    (q = read_number(q, ' ', FRAME_NUMBER_MAX, &time)) == NULL ||
-	    (q = read_word(q, ' ', h->client, FRAME_CLIENT, IN_CLIENT)) == NULL ||
-	    (q = read_number(q, ' ', FRAME_NUMBER_MAX, &h->n)) == NULL ||
-	    (q = read_crc(q, '\r', &h->crc)) == NULL || q != lf)
-		return FRAME_BAD;
-	h->count = (uint32_t)count;
-	h->bytes = (uint32_t)bytes;
-	h->time_ms = (int64_t)time;
 	*head_size = (size_t)(lf - p) + 1;
 	if (wrap != NULL)
 		*wrap = p[0];

@@ -59,8 +59,25 @@ START_TEST(set_of_lines)
 	s = lineset_load(path, 3 * 11);
 	ck_assert(lineset_has(s, "line 49999\n", 11));
 	ck_assert(!lineset_has(s, "line 49990\n", 11));
+	/* Of all of it only what is asked for. */
+	struct lineset *only = NULL, *some = NULL;
+	for (int i = 40000; i < 60000; i += 100) {
+		int n = snprintf(line, sizeof line, "line %d\n", i);
+		ck_assert(lineset_put(&only, line, (size_t)n));
+	}
+	lineset_add(&some, path, SIZE_MAX, only);
+	for (int i = 0; i < 60000; i++) {
+		int n = snprintf(line, sizeof line, "line %d\n", i);
+		unit_require(lineset_has(some, line, (size_t)n) == (i >= 40000 && i < 50000 && i % 100 == 0), "line %d", i);
+	}
+	lineset_free(&only);
+	lineset_free(&some);
+	lineset_put(&only, "nobody's\n", 9);
+	lineset_add(&some, path, SIZE_MAX, only);
+	ck_assert_ptr_null(some);
+	lineset_free(&only);
 	unit_file_puts(t.log, "x", "other\n");
-	lineset_add(&s, path, 1000);
+	lineset_add(&s, path, 1000, NULL);
 	ck_assert(lineset_has(s, "other\n", 6) && lineset_has(s, "line 49999\n", 11));
 	lineset_free(&s);
 	buf_fini(&b);
@@ -344,6 +361,71 @@ START_TEST(journal_shorter_than_the_cursor)
 }
 END_TEST
 
+/* ---- more than is held in memory at the start ---- */
+
+enum { BIG_FRAMES = 350, BIG_LINES = 400, BIG_TEXT = 490 };
+
+static void
+add_big_frames(int frames)
+{
+	for (int k = 0; k < frames; k++) {
+		struct frame *f = frame_new("data", "t", BIG_LINES * (BIG_TEXT + 2));
+		char text[BIG_TEXT];
+		memset(text, 'x', sizeof text);
+		for (int i = 0; i < BIG_LINES; i++)
+			frame_add(f, text, sizeof text);
+		f->h.epoch = EPOCH;
+		f->h.seq = t.next;
+		f->h.time_ms = INT64_C(1795163521000);
+		t.next += BIG_LINES;
+		frame_seal(f);
+		core_frame(t.core, f, -1);
+		frame_drop(&f);
+		core_store(t.core, t.now);
+	}
+}
+
+/* access.log holds the lines 1 .. t.next - 1 in their order; where the line at `line` begins. */
+static size_t
+assert_in_order(uint64_t line)
+{
+	struct bytes log = get(t.log, "access.log");
+	size_t at = 0, found = 0;
+	for (uint64_t i = 1; i < t.next; i++) {
+		char head[64];
+		int n = snprintf(head, sizeof head, "2026-11-20T08:32:01Z t:%" PRIu64 " x", i);
+		unit_require(at + (size_t)n < log.n && memcmp(log.p + at, head, (size_t)n) == 0, "line %" PRIu64, i);
+		if (i == line)
+			found = at;
+		at = (size_t)((char *)memchr(log.p + at, '\n', log.n - at) - log.p) + 1;
+	}
+	ck_assert_uint_eq(at, log.n);
+	free(log.p);
+	return found;
+}
+
+START_TEST(far_behind)
+{
+	char path[UNIT_PATH + 128];
+	begin_again();
+	add_big_frames(1);
+	ck_assert_int_eq(flush(), 0);
+	ck_assert_int_eq(access_sync(t.access, true), 0);
+	add_big_frames(BIG_FRAMES);
+	kill_it();
+	start();
+	size_t half = assert_in_order(t.next / 2);
+	kill_it();
+	/* The same without a cursor, and with half of it there. */
+	snprintf(path, sizeof path, "%s/cursor", t.state);
+	ck_assert_int_eq(unlink(path), 0);
+	snprintf(path, sizeof path, "%s/access.log", t.log);
+	ck_assert_int_eq(truncate(path, (off_t)half + 7), 0);
+	start();
+	assert_in_order(0);
+}
+END_TEST
+
 /* ---- a disk that is full ---- */
 
 static void
@@ -490,6 +572,7 @@ add(Suite *s)
 	ADD(pruned_beyond_the_cursor);
 	ADD(torn_cursor);
 	ADD(journal_shorter_than_the_cursor);
+	ADD(far_behind);
 	ADD(full);
 	ADD(written_again_by_the_journal);
 }

@@ -208,6 +208,14 @@ START_TEST(distance)
 }
 END_TEST
 
+START_TEST(same)
+{
+	ck_assert(text_same("", "") && text_same("a", "a") && text_same("sixteen-letters_", "sixteen-letters_"));
+	ck_assert(!text_same("", "a") && !text_same("a", "") && !text_same("a", "b"));
+	ck_assert(!text_same("ab", "a") && !text_same("a", "ab") && !text_same("ab", "ac"));
+}
+END_TEST
+
 static void
 add(Suite *s)
 {
@@ -220,6 +228,7 @@ add(Suite *s)
 	UNIT_TEST(s, bytes);
 	UNIT_TEST(s, seconds);
 	UNIT_TEST(s, distance);
+	UNIT_TEST(s, same);
 }
 
 int
