@@ -26,15 +26,6 @@ route_from_client(enum route_rule rule, int size, int self, struct hop hops[RING
 }
 
 int
-route_to_all(int size, int self, struct hop hops[RING_MAX])
-{
-	int n = 0;
-	for (int d = 1; d < size; d++)
-		hops[n++] = (struct hop){ ring_at(size, self, d), '0' };
-	return n;
-}
-
-int
 route_from_peer(enum route_rule rule, int size, int self, int origin, char wrap, struct hop hops[RING_MAX])
 {
 	assert(size >= 1 && size <= RING_MAX);

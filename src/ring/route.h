@@ -27,9 +27,6 @@ struct hop {
 /* From a client of self. */
 int route_from_client(enum route_rule, int size, int self, struct hop hops[RING_MAX]);
 
-/* From a client, where the way is longer than a plain line can tell: to everyone, wrapped 0. */
-int route_to_all(int size, int self, struct hop hops[RING_MAX]);
-
 /* From a peer, of a message whose origin is known by its frame. At most one hop. */
 int route_from_peer(enum route_rule, int size, int self, int origin, char wrap, struct hop hops[RING_MAX]);
 

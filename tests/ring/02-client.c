@@ -9,21 +9,6 @@
 static struct ring_rig rig;
 static struct conn c;
 
-static void
-up(const char *conf)
-{
-	rig_make(&rig, 1, conf);
-	rig_start(&rig, 0);
-}
-
-static void
-done(void)
-{
-	rig_stop(&rig, 0);
-	log_check_form(&rig, 0);
-	rig_done(&rig);
-}
-
 /* Sends all of it on a connection of its own; exactly these bytes come back, and then the end. */
 #define converse(sent, replies) (harness_at(__FILE__, __LINE__), converse_(sent, replies))
 static void
@@ -61,7 +46,7 @@ expect_log(const char *const *texts, size_t n)
 
 START_TEST(text_gets_ok)
 {
-	up(NULL);
+	rig_up(&rig, 1, NULL);
 	conn_client(&c, &rig, 0);
 	conn_puts(&c, "hello\r\n");
 	conn_expect(&c, "ok");
@@ -73,79 +58,79 @@ START_TEST(text_gets_ok)
 	require(conn_quiet(&c), "more than asked for");
 	conn_close(&c);
 	expect_texts("hello", "world");
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(keep_alive_gets_ack)
 {
-	up(NULL);
+	rig_up(&rig, 1, NULL);
 	converse("keepAlive\r\nkeepalive\r\nquit\r\n", "ack\r\nack\r\nok\r\n");
 	/* Just these two spellings, and nothing else on the line. */
 	converse("KeepAlive\r\nkeepAlive \r\n keepAlive\r\nquit\r\n", "ok\r\nok\r\nok\r\nok\r\n");
 	expect_texts("KeepAlive", "keepAlive ", " keepAlive");
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(quit_closes)
 {
-	up(NULL);
+	rig_up(&rig, 1, NULL);
 	converse("quit\r\n", "ok\r\n");
 	converse("before\r\nquit\r\nafter\r\n", "ok\r\nok\r\n");
 	converse("Quit\r\nquit now\r\nquit\r\n", "ok\r\nok\r\nok\r\n");
 	expect_texts("before", "Quit", "quit now");
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(a_digit_is_just_text)
 {
-	up(NULL);
+	rig_up(&rig, 1, NULL);
 	converse("0\r\n1text\r\n2text\r\n3text\r\n2 data la 1732091521000 4242\r\nquit\r\n",
 	    "ok\r\nok\r\nok\r\nok\r\nok\r\nok\r\n");
 	expect_texts("0", "1text", "2text", "3text", "2 data la 1732091521000 4242");
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(replies_and_log_lines_are_just_text)
 {
-	up(NULL);
+	rig_up(&rig, 1, NULL);
 	converse("ok\r\nack\r\nerror no\r\nlost la:1-2\r\n2026-11-20T08:32:01Z mv:7 forged\r\nquit\r\n",
 	    "ok\r\nok\r\nok\r\nok\r\nok\r\nok\r\n");
 	expect_texts("ok", "ack", "error no", "lost la:1-2", "2026-11-20T08:32:01Z mv:7 forged");
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(text_is_logged_as_it_came)
 {
-	up(NULL);
+	rig_up(&rig, 1, NULL);
 	converse(" blanks at both ends \r\n\ttabs\there\t\r\n\\x00 \\n %s %n\r\n"
 	    "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x8c\x8d \xc2\xa0\r\nquit\r\n",
 	    "ok\r\nok\r\nok\r\nok\r\nok\r\n");
 	expect_texts(" blanks at both ends ", "\ttabs\there\t", "\\x00 \\n %s %n",
 	    "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x8c\x8d \xc2\xa0");
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(replies_come_in_order)
 {
-	up(NULL);
+	rig_up(&rig, 1, NULL);
 	converse("one\r\n\x01\r\nkeepAlive\r\ntwo\r\n\r\nthree\r\nkeepAlive\r\nfour\n\r\nquit\r\n",
 	    "ok\r\nerror control character\r\nack\r\nok\r\nerror empty line\r\nok\r\nack\r\nerror no CR before LF\r\n"
 	    "error empty line\r\nok\r\n");
 	expect_texts("one", "two", "three");
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(many_lines_in_one_write)
 {
 	enum { MANY = 5000 };
-	up(NULL);
+	rig_up(&rig, 1, NULL);
 	struct buf sent = BUF_INIT, replies = BUF_INIT;
 	for (int i = 0; i < MANY; i++) {
 		buf_printf(&sent, "%d of many\r\n", i);
@@ -160,7 +145,7 @@ START_TEST(many_lines_in_one_write)
 	require(log_lines(&rig, 0) == MANY, "%zu lines", log_lines(&rig, 0));
 	buf_fini(&sent);
 	buf_fini(&replies);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
@@ -176,7 +161,7 @@ static const char talk_replies[] = "ok\r\nack\r\nerror control character\r\nok\r
 
 START_TEST(one_byte_at_a_time)
 {
-	up(NULL);
+	rig_up(&rig, 1, NULL);
 	struct conn other;
 	conn_client(&other, &rig, 0);
 	conn_client(&c, &rig, 0);
@@ -188,13 +173,13 @@ START_TEST(one_byte_at_a_time)
 	conn_close(&c);
 	conn_close(&other);
 	expect_texts("gr\xc3\xbc\xc3\x9f" "e", "2nd");
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(split_at_every_position)
 {
-	up("bad-lines = none\n");
+	rig_up(&rig, 1, "bad-lines = none\n");
 	struct conn other;
 	conn_client(&other, &rig, 0);
 	for (size_t cut = 1; cut < sizeof talk - 1; cut++) {
@@ -210,13 +195,13 @@ START_TEST(split_at_every_position)
 	require(log_lines(&rig, 0) == 2 * cuts, "%zu lines for %zu conversations", log_lines(&rig, 0), cuts);
 	int bad = file_count(rig_path(&rig, 0, "log/error.log"), " control character: \\x7f");
 	require(bad == (int)cuts, "%d bad lines reported, %zu sent", bad, cuts);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(end_without_quit_is_no_error)
 {
-	up(NULL);
+	rig_up(&rig, 1, NULL);
 	conn_client(&c, &rig, 0);
 	conn_puts(&c, "hello\r\n");
 	conn_end(&c);
@@ -228,13 +213,13 @@ START_TEST(end_without_quit_is_no_error)
 	conn_close(&c);
 	rig_stop(&rig, 0);
 	require(!log_error_has(&rig, 0, "Z 127."), "an error for an end between lines");
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(reset_in_mid_line_loses_only_that)
 {
-	up(NULL);
+	rig_up(&rig, 1, NULL);
 	conn_client(&c, &rig, 0);
 	conn_puts(&c, "whole\r\n");
 	conn_expect(&c, "ok");
@@ -242,13 +227,13 @@ START_TEST(reset_in_mid_line_loses_only_that)
 	conn_reset(&c);
 	rig_say(&rig, 0, "after");
 	expect_texts("whole", "after");
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(time_and_columns)
 {
-	up(NULL);
+	rig_up(&rig, 1, NULL);
 	/* With sprog's default length a line stays within 80 columns. */
 	rig_say(&rig, 0, "47 bytes of text, the longest one of the default");
 	char *line = file_read(rig_path(&rig, 0, "log/access.log"), NULL);
@@ -256,7 +241,7 @@ START_TEST(time_and_columns)
 	require(after != NULL && strncmp(after, "mv:", 3) == 0, "the line is %s", line);
 	require(strlen(line) - 1 <= 80, "%zu columns: %s", strlen(line) - 1, line);
 	free(line);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
@@ -265,7 +250,7 @@ START_TEST(clients_side_by_side)
 	enum { CLIENTS = 50 };
 	static struct conn many[CLIENTS];
 	char text[32];
-	up(NULL);
+	rig_up(&rig, 1, NULL);
 	for (int i = 0; i < CLIENTS; i++)
 		conn_client(&many[i], &rig, 0);
 	for (int i = 0; i < CLIENTS; i++) {
@@ -281,7 +266,7 @@ START_TEST(clients_side_by_side)
 		log_wait_once(&rig, 0, text);
 		conn_close(&many[i]);
 	}
-	done();
+	rig_down(&rig);
 }
 END_TEST
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * 03-bad-input.c - everything that doc/protocol, section 1, calls bad: a reply with the reason, one
- * escaped line in error.log, and no harm to the good messages around it. */
+ * escaped line in error.log, and no harm to the good messages around it. In the end rig_down wants no control byte in
+ * error.log, and only good texts in access.log. */
 #include "harness.h"
 
 #include <stdlib.h>
@@ -10,22 +11,6 @@
 
 static struct ring_rig rig;
 static struct conn c;
-
-static void
-up(const char *conf)
-{
-	rig_make(&rig, 1, conf);
-	rig_start(&rig, 0);
-}
-
-/* error.log has no control bytes, access.log only the good texts: told on the way out. */
-static void
-done(void)
-{
-	rig_stop(&rig, 0);
-	log_check_form(&rig, 0);
-	rig_done(&rig);
-}
 
 #define CONTROL "control character"
 #define UTF8 "bad UTF-8"
@@ -129,7 +114,7 @@ static const struct sample invisible[] = {
 static void
 try_samples(const struct sample *s, size_t n)
 {
-	up("bad-lines = none\n");
+	rig_up(&rig, 1, "bad-lines = none\n");
 	for (size_t i = 0; i < n; i++) {
 		struct buf sent = BUF_INIT;
 		char before[32], after[32], want[96];
@@ -160,7 +145,7 @@ try_samples(const struct sample *s, size_t n)
 	for (size_t i = 0; i < n; i++)
 		good += s[i].reason == NULL;
 	require(log_lines(&rig, 0) == good, "%zu lines in access.log, %zu expected", log_lines(&rig, 0), good);
-	done();
+	rig_down(&rig);
 }
 #define try_table(table) try_samples(table, sizeof table / sizeof *table)
 
@@ -191,7 +176,7 @@ END_TEST
 /* Each C0 and each C1 control by itself. */
 START_TEST(every_control_character)
 {
-	up("bad-lines = none\n");
+	rig_up(&rig, 1, "bad-lines = none\n");
 	conn_client(&c, &rig, 0);
 	int bad = 0;
 	for (int i = 0; i < 0xa0; i++) {
@@ -213,7 +198,7 @@ START_TEST(every_control_character)
 	int lines = file_count(rig_path(&rig, 0, "log/error.log"), " " CONTROL ": ");
 	require(lines == bad, "%d lines in error.log for %d bad ones", lines, bad);
 	require(log_lines(&rig, 0) == 0, "a bad line is in access.log");
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
@@ -232,7 +217,7 @@ put_long(size_t bytes, bool wide)
 START_TEST(length)
 {
 	static const size_t good[] = { 1, 2, 508, 509 }, bad[] = { 510, 511, 512, 513, 514, 1000, 4096, 65535 };
-	up("bad-lines = none\n");
+	rig_up(&rig, 1, "bad-lines = none\n");
 	conn_client(&c, &rig, 0);
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
 		put_long(good[i], false);
@@ -259,14 +244,14 @@ START_TEST(length)
 	while ((line = text_line(&rest)) != NULL)
 		require(strlen(line) < 512, "a line of %zu bytes in error.log", strlen(line));
 	free(text);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 /* 509 bytes are good and 510 are not, wherever the stream is cut. */
 START_TEST(length_in_pieces)
 {
-	up(NULL);
+	rig_up(&rig, 1, NULL);
 	char text[510];
 	memset(text, 'x', sizeof text);
 	struct conn other;
@@ -288,7 +273,7 @@ START_TEST(length_in_pieces)
 	}
 	conn_close(&c);
 	conn_close(&other);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
@@ -303,7 +288,7 @@ put_many(char byte, size_t n)
 
 START_TEST(no_line_end_in_64_kib)
 {
-	up(NULL);
+	rig_up(&rig, 1, NULL);
 	/* The next line can still be found. */
 	conn_client(&c, &rig, 0);
 	conn_puts(&c, "before\r\n");
@@ -326,14 +311,14 @@ START_TEST(no_line_end_in_64_kib)
 	rig_say(&rig, 0, "after");
 	log_wait_once(&rig, 0, "before");
 	log_wait_once(&rig, 0, "between");
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 /* The reply reaches even one that goes on sending. */
 START_TEST(no_line_end_at_all)
 {
-	up(NULL);
+	rig_up(&rig, 1, NULL);
 	char *bytes = malloc(1 << 20);
 	memset(bytes, 'x', 1 << 20);
 	conn_client(&c, &rig, 0);
@@ -346,7 +331,7 @@ START_TEST(no_line_end_at_all)
 	conn_expect_end(&c);
 	conn_close(&c);
 	rig_say(&rig, 0, "after");
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
@@ -362,7 +347,7 @@ START_TEST(bytes_left_over_at_the_end)
 		{ "good\r\nhalf", "ok\r\nerror no line end\r\n" },
 		{ "keepAlive\r\n\r\n\x01", "ack\r\nerror empty line\r\nerror no line end\r\n" },
 	};
-	up("bad-lines = none\n");
+	rig_up(&rig, 1, "bad-lines = none\n");
 	for (size_t i = 0; i < sizeof left / sizeof *left; i++) {
 		conn_client(&c, &rig, 0);
 		conn_puts(&c, left[i].sent);
@@ -375,13 +360,13 @@ START_TEST(bytes_left_over_at_the_end)
 	}
 	log_wait_once(&rig, 0, "good");
 	require(log_lines(&rig, 0) == 1, "half a line is in access.log");
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(error_log_shows_bytes_escaped)
 {
-	up(NULL);
+	rig_up(&rig, 1, NULL);
 	conn_client(&c, &rig, 0);
 	conn_puts(&c, "tell\x1b[31m \\ \xc3\xa4 \x7f|\r\n");
 	conn_expect(&c, "error " CONTROL);
@@ -394,7 +379,7 @@ START_TEST(error_log_shows_bytes_escaped)
 	log_wait_error(&rig, 0, "\\x01\\x0d2026-11-20T08:32:01Z zogd forged");
 	require(!log_error_has(&rig, 0, "\n2026-11-20T08:32:01Z zogd forged"), "a forged line");
 	conn_close(&c);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
@@ -424,7 +409,7 @@ reported(const char *host, const char *reason, long *shown)
 START_TEST(a_flood_is_counted_not_shown)
 {
 	enum { FLOOD = 20000 };
-	up(NULL);
+	rig_up(&rig, 1, NULL);
 	conn_client(&c, &rig, 0);
 	struct buf sent = BUF_INIT;
 	for (int i = 0; i < FLOOD; i++)
@@ -457,16 +442,16 @@ START_TEST(a_flood_is_counted_not_shown)
 	    reported("127.0.0.1", CONTROL, &shown), bad);
 	require(shown < bad / 2, "%ld of %ld lines are shown: no suppression", shown, bad);
 	require(log_lines(&rig, 0) == FLOOD / 100, "%zu lines in access.log", log_lines(&rig, 0));
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(another_address_is_not_suppressed)
 {
-	up(NULL);
+	rig_up(&rig, 1, NULL);
 	if (!rig.own_addresses) {
 		story_skip("one loopback address only");
-		done();
+		rig_down(&rig);
 		return;
 	}
 	conn_client(&c, &rig, 0);
@@ -483,13 +468,13 @@ START_TEST(another_address_is_not_suppressed)
 	log_wait_error(&rig, 0, want);
 	conn_close(&other);
 	conn_close(&c);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(noise)
 {
-	up(NULL);
+	rig_up(&rig, 1, NULL);
 	/* Random bytes, the start of TLS, HTTP: replies or an end, and life goes on. */
 	static const char tls[] = "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
 	static const char http[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -510,7 +495,7 @@ START_TEST(noise)
 		conn_close(&c);
 	}
 	rig_say(&rig, 0, "after the noise");
-	done();
+	rig_down(&rig);
 }
 END_TEST
 

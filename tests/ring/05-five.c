@@ -13,15 +13,6 @@ static struct ring_rig rig;
 /* A busy machine is not to look like a silent peer: that is another story. */
 static const char patient[] = "peer-timeout = 120\n";
 
-static void
-done(void)
-{
-	rig_stop_all(&rig);
-	for (int i = 0; i < rig.size; i++)
-		log_check_form(&rig, i);
-	rig_done(&rig);
-}
-
 /* The load runs, then is in all logs; judged when nobody writes any more, and a doubled one would show. */
 static void
 run_to_the_end(struct load *l, const char *what)
@@ -37,16 +28,9 @@ run_to_the_end(struct load *l, const char *what)
 	    (long long)(logged - began));
 }
 
-static uint64_t
-all(void)
-{
-	return ~(uint64_t)0 >> (64 - rig.size);
-}
-
 START_TEST(one_message_from_each)
 {
-	rig_make(&rig, 5, NULL);
-	rig_start_all(&rig);
+	rig_up(&rig, 5, NULL);
 	for (int i = 0; i < 5; i++) {
 		char text[32];
 		snprintf(text, sizeof text, "from member %d", i);
@@ -54,7 +38,7 @@ START_TEST(one_message_from_each)
 	}
 	for (int i = 0; i < 5; i++)
 		require(log_lines(&rig, i) == 5, "%zu lines", log_lines(&rig, i));
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
@@ -80,16 +64,15 @@ START_TEST(the_old_rule)
 	load_connect_all(&l);
 	run_to_the_end(&l, "v0.2");
 	rig_stop_all(&rig);
-	load_require_once(&l, all(), "v0.2");
+	load_require_once(&l, rig_all(&rig), "v0.2");
 	load_fini(&l);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(one_connection_then_all_five)
 {
-	rig_make(&rig, 5, patient);
-	rig_start_all(&rig);
+	rig_up(&rig, 5, patient);
 	struct load one, five;
 	load_init(&one, &rig, 'a', 1, slow_count(100000));
 	load_connect(&one, 0, 0);
@@ -100,18 +83,17 @@ START_TEST(one_connection_then_all_five)
 	run_to_the_end(&five, "all five");
 
 	rig_stop_all(&rig);
-	load_require_once(&one, all(), "one connection");
-	load_require_once(&five, all(), "all five");
+	load_require_once(&one, rig_all(&rig), "one connection");
+	load_require_once(&five, rig_all(&rig), "all five");
 	load_fini(&one);
 	load_fini(&five);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(many_connections_of_every_kind)
 {
-	rig_make(&rig, 5, patient);
-	rig_start_all(&rig);
+	rig_up(&rig, 5, patient);
 	/* One at a time, in windows, and as fast as it goes; short texts and the longest. */
 	static const struct { int conns, each, window, least, most; } kind[] = {
 		{ 10, 200, 1, 32, 47 }, { 10, 1000, 16, 20, 509 }, { 5, 2000, 0, 509, 509 },
@@ -141,10 +123,10 @@ START_TEST(many_connections_of_every_kind)
 		char what[32];
 		snprintf(what, sizeof what, "kind %d", k);
 		require(l[k].ok == (long)l[k].conns * l[k].each, "%ld settled", l[k].ok);
-		load_require_once(&l[k], all(), what);
+		load_require_once(&l[k], rig_all(&rig), what);
 		load_fini(&l[k]);
 	}
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
@@ -163,9 +145,9 @@ try_size(int members, const char *conf)
 	load_connect_all(&l);
 	run_to_the_end(&l, what);
 	rig_stop_all(&rig);
-	load_require_once(&l, all(), what);
+	load_require_once(&l, rig_all(&rig), what);
 	load_fini(&l);
-	done();
+	rig_down(&rig);
 }
 
 START_TEST(other_sizes)
@@ -205,7 +187,7 @@ START_TEST(one_after_another)
 		snprintf(text, sizeof text, "with %d members", i + 1);
 		rig_say(&rig, i / 2, text);
 	}
-	done();
+	rig_down(&rig);
 }
 END_TEST
 

@@ -5,25 +5,9 @@
 
 static struct ring_rig rig;
 
-static void
-up(const char *conf)
-{
-	rig_make(&rig, 5, conf);
-	rig_start_all(&rig);
-}
-
-static void
-done(void)
-{
-	rig_stop_all(&rig);
-	for (int i = 0; i < rig.size; i++)
-		log_check_form(&rig, i);
-	rig_done(&rig);
-}
-
 START_TEST(a_member_is_killed_and_comes_back)
 {
-	up("reconnect-max = 1\n");
+	rig_up(&rig, 5, "reconnect-max = 1\n");
 	rig_say(&rig, 0, "before");
 	for (int victim = 0; victim < 5; victim++) {
 		char text[32];
@@ -40,13 +24,13 @@ START_TEST(a_member_is_killed_and_comes_back)
 	for (int i = 0; i < 5; i++)
 		require(log_count_text(&rig, i, "before") == 1, "'before' is %d times in the log of %s",
 		    log_count_text(&rig, i, "before"), rig.m[i].name);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(a_member_is_stopped_and_comes_back)
 {
-	up(NULL);
+	rig_up(&rig, 5, NULL);
 	rig_say(&rig, 0, "before");
 	rig_stop(&rig, 1);
 	rig_wait_gone(&rig, 1);
@@ -55,13 +39,13 @@ START_TEST(a_member_is_stopped_and_comes_back)
 	/* It dials its peers when it starts: nobody's backoff is waited for. */
 	rig_wait_links(&rig);
 	rig_say(&rig, 0, "after");
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(those_beyond_a_dead_member_are_reached)
 {
-	up("drain-timeout = 1\n");
+	rig_up(&rig, 5, "drain-timeout = 1\n");
 	for (int victim = 0; victim < 5; victim++) {
 		char text[32];
 		rig_kill(&rig, victim);
@@ -75,13 +59,13 @@ START_TEST(those_beyond_a_dead_member_are_reached)
 		rig_start(&rig, victim);
 		rig_wait_links(&rig);
 	}
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(two_are_dead)
 {
-	up("drain-timeout = 1\n");
+	rig_up(&rig, 5, "drain-timeout = 1\n");
 	rig_kill(&rig, 1);
 	rig_kill(&rig, 2);
 	rig_wait_gone(&rig, 1);
@@ -93,13 +77,13 @@ START_TEST(two_are_dead)
 	rig_start(&rig, 2);
 	rig_wait_links(&rig);
 	rig_say(&rig, 0, "with all");
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(all_die_and_come_back)
 {
-	up(NULL);
+	rig_up(&rig, 5, NULL);
 	rig_say(&rig, 2, "before");
 	for (int i = 0; i < 5; i++)
 		rig_kill(&rig, i);
@@ -109,7 +93,7 @@ START_TEST(all_die_and_come_back)
 		rig_wait_ready(&rig, i);
 	rig_wait_links(&rig);
 	rig_say(&rig, 2, "after");
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
@@ -117,7 +101,7 @@ END_TEST
  * came after is everywhere. */
 START_TEST(killed_under_load)
 {
-	up("reconnect-max = 1\ndrain-timeout = 1\n");
+	rig_up(&rig, 5, "reconnect-max = 1\ndrain-timeout = 1\n");
 	struct load l, after;
 	load_init(&l, &rig, 'a', 4, slow_count(10000));
 	l.window = 50;
@@ -145,7 +129,7 @@ START_TEST(killed_under_load)
 	load_require_once(&after, 0x1f, "after the restart");
 	load_fini(&l);
 	load_fini(&after);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
@@ -162,7 +146,7 @@ connect_others(struct load *l)
 START_TEST(a_hung_member_delays_nobody)
 {
 	static const uint64_t others = 0x1f & ~(uint64_t)(1 << 1);
-	up("peer-timeout = 1\nreconnect-max = 1\n");
+	rig_up(&rig, 5, "peer-timeout = 1\nreconnect-max = 1\n");
 	rig_pause(&rig, 1);
 	struct load first, later;
 	load_init(&first, &rig, 'a', 4, 150);
@@ -202,14 +186,14 @@ START_TEST(a_hung_member_delays_nobody)
 	require(v.lost == 0 && v.doubled == 0 && v.invented == 0, "not each once");
 	load_fini(&first);
 	load_fini(&later);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 /* Only for a moment, shorter than peer-timeout: nothing is lost or doubled at all. */
 START_TEST(a_short_pause_is_no_event)
 {
-	up("peer-timeout = 60\n");
+	rig_up(&rig, 5, "peer-timeout = 60\n");
 	rig_pause(&rig, 2);
 	struct load l;
 	load_init(&l, &rig, 'a', 4, slow_count(2000));
@@ -221,14 +205,14 @@ START_TEST(a_short_pause_is_no_event)
 	rig_stop_all(&rig);
 	load_require_once(&l, 0x1f, "a short pause");
 	load_fini(&l);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 /* What a full queue lets go is pulled from a journal later. */
 START_TEST(a_full_queue_is_made_up_for)
 {
-	up("queue-limit = 4M\npeer-timeout = 60\n");
+	rig_up(&rig, 5, "queue-limit = 4M\npeer-timeout = 60\n");
 	rig_pause(&rig, 1);
 	/* More than the queue and the kernel's buffers hold for it; in windows, so that others keep up. */
 	struct load l;
@@ -251,7 +235,7 @@ START_TEST(a_full_queue_is_made_up_for)
 	rig_stop_all(&rig);
 	load_require_once(&l, 0x1f, "a full queue");
 	load_fini(&l);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 

@@ -11,22 +11,6 @@
 
 static struct ring_rig rig;
 
-static void
-up(int members, const char *conf)
-{
-	rig_make(&rig, members, conf);
-	rig_start_all(&rig);
-}
-
-static void
-done(void)
-{
-	rig_stop_all(&rig);
-	for (int i = 0; i < rig.size; i++)
-		log_check_form(&rig, i);
-	rig_done(&rig);
-}
-
 static bool
 said(int member, const char *text)
 {
@@ -46,7 +30,7 @@ rename_log(int member, const char *log, int number)
 
 START_TEST(hup_opens_the_logs_anew)
 {
-	up(1, NULL);
+	rig_up(&rig, 1, NULL);
 	rig_say(&rig, 0, "first");
 	rename_log(0, "access.log", 1);
 	rename_log(0, "error.log", 1);
@@ -64,14 +48,14 @@ START_TEST(hup_opens_the_logs_anew)
 	require(file_has(rig_path(&rig, 0, "log/access.log.1"), " first\n"), "the old file lost its line");
 	require(!file_has(rig_path(&rig, 0, "log/access.log.1"), " second\n"), "the old file is still in use");
 	require(!file_has(rig_path(&rig, 0, "log/error.log.1"), " control character: "), "the old file is in use");
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(hup_under_load_loses_no_line)
 {
 	enum { TIMES = 36 };
-	up(3, "peer-timeout = 60\n");
+	rig_up(&rig, 3, "peer-timeout = 60\n");
 	struct load l;
 	load_init(&l, &rig, 'a', 6, 1000000);
 	l.window = 20;
@@ -94,13 +78,13 @@ START_TEST(hup_under_load_loses_no_line)
 	rig_stop_all(&rig);
 	load_require_once_in(&l, 7, TIMES, "36 times HUP");
 	load_fini(&l);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(hup_every_millisecond)
 {
-	up(2, "peer-timeout = 60\n");
+	rig_up(&rig, 2, "peer-timeout = 60\n");
 	struct load l;
 	load_init(&l, &rig, 'a', 2, 1000000);
 	l.window = 20;
@@ -117,7 +101,7 @@ START_TEST(hup_every_millisecond)
 	rig_stop_all(&rig);
 	load_require_once(&l, 3, "500 times HUP");
 	load_fini(&l);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
@@ -125,7 +109,7 @@ END_TEST
 
 START_TEST(hup_with_a_bad_file_changes_nothing)
 {
-	up(2, NULL);
+	rig_up(&rig, 2, NULL);
 	char *good = file_read(rig_path(&rig, 0, "zogd.conf"), NULL);
 	rig_conf(&rig, 0, "max-clients = 1\ncolour = blue\n");
 	rig_signal(&rig, 0, SIGHUP);
@@ -142,13 +126,13 @@ START_TEST(hup_with_a_bad_file_changes_nothing)
 	rig_say(&rig, 0, "the ring as it was");
 	rig_say(&rig, 1, "from the other side");
 	conn_close(&c);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(hup_with_a_good_file_takes_it_over)
 {
-	up(1, NULL);
+	rig_up(&rig, 1, NULL);
 	struct conn first, c;
 	conn_client(&first, &rig, 0);
 	conn_round(&first);
@@ -166,7 +150,7 @@ START_TEST(hup_with_a_good_file_takes_it_over)
 	/* Those who are there stay. */
 	conn_round(&first);
 	conn_close(&first);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
@@ -220,7 +204,7 @@ START_TEST(hup_with_a_member_more_and_a_member_less)
 		snprintf(text, sizeof text, "three again, from %d", i);
 		rig_say(&rig, i, text);
 	}
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
@@ -263,7 +247,7 @@ START_TEST(hup_with_a_new_ring_under_load)
 		require(v.lost <= l.ok / 3 * 2, "%s misses %ld", rig.m[i].name, v.lost);
 	}
 	load_fini(&l);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
@@ -290,7 +274,7 @@ wait_ports_closed(int member)
 static void
 term_with_full_queues(int while_stopping)
 {
-	up(5, while_stopping != 0 ? "drain-timeout = 4\npeer-timeout = 60\n" :
+	rig_up(&rig, 5, while_stopping != 0 ? "drain-timeout = 4\npeer-timeout = 60\n" :
 	    "drain-timeout = 1\npeer-timeout = 60\n");
 	rig_pause(&rig, 1);
 	struct load l;
@@ -315,7 +299,7 @@ term_with_full_queues(int while_stopping)
 	rig_stop_all(&rig);
 	load_require_once(&l, 1 << 0 | 1 << 2 | 1 << 4, "TERM with a full queue");
 	load_fini(&l);
-	done();
+	rig_down(&rig);
 }
 
 START_TEST(term_with_a_full_queue)
@@ -339,7 +323,7 @@ END_TEST
 /* There is time, and the peer comes back: it gets all that waited for it. */
 START_TEST(term_waits_for_a_slow_peer)
 {
-	up(3, "drain-timeout = 600\npeer-timeout = 60\n");
+	rig_up(&rig, 3, "drain-timeout = 600\npeer-timeout = 60\n");
 	rig_pause(&rig, 1);
 	struct load l;
 	load_init(&l, &rig, 'a', 1, 12000);
@@ -358,13 +342,13 @@ START_TEST(term_waits_for_a_slow_peer)
 	rig_stop_all(&rig);
 	load_require_once(&l, 7, "TERM with a slow peer");
 	load_fini(&l);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(term_under_load_keeps_what_it_settled)
 {
-	up(5, "peer-timeout = 60\ndrain-timeout = 30\n");
+	rig_up(&rig, 5, "peer-timeout = 60\ndrain-timeout = 30\n");
 	struct load l;
 	load_init(&l, &rig, 'a', 8, 1000000);
 	l.window = 100;
@@ -380,13 +364,13 @@ START_TEST(term_under_load_keeps_what_it_settled)
 	rig_stop_all(&rig);
 	load_require_once(&l, 0x1f, "TERM under load");
 	load_fini(&l);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(term_with_idle_and_half_clients)
 {
-	up(1, NULL);
+	rig_up(&rig, 1, NULL);
 	struct conn idle, half, deaf;
 	conn_client(&idle, &rig, 0);
 	conn_client(&half, &rig, 0);
@@ -415,13 +399,13 @@ START_TEST(term_with_idle_and_half_clients)
 	conn_close(&idle);
 	conn_close(&half);
 	conn_close(&deaf);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(pipe_is_ignored)
 {
-	up(2, NULL);
+	rig_up(&rig, 2, NULL);
 	rig_signal(&rig, 0, SIGPIPE);
 	rig_say(&rig, 0, "after PIPE");
 	/* And the real thing: a client is gone when its replies are due. */
@@ -432,7 +416,7 @@ START_TEST(pipe_is_ignored)
 		conn_reset(&c);
 	}
 	rig_say(&rig, 0, "after the resets");
-	done();
+	rig_down(&rig);
 }
 END_TEST
 

@@ -12,22 +12,6 @@
 
 static struct ring_rig rig;
 
-static void
-up(const char *conf)
-{
-	rig_make(&rig, 1, conf);
-	rig_start(&rig, 0);
-}
-
-static void
-done(void)
-{
-	rig_stop_all(&rig);
-	for (int i = 0; i < rig.size; i++)
-		log_check_form(&rig, i);
-	rig_done(&rig);
-}
-
 /* A client's message while others misbehave; at once means at once. */
 static void
 prompt_say(struct conn *c, const char *text)
@@ -45,7 +29,7 @@ static void
 flood_unread(const char *line)
 {
 	enum { MOST = 128 << 20 };
-	up(NULL);
+	rig_up(&rig, 1, NULL);
 	struct conn deaf, other;
 	conn_client(&deaf, &rig, 0);
 	conn_client(&other, &rig, 0);
@@ -82,7 +66,7 @@ flood_unread(const char *line)
 	prompt_say(&other, "after it");
 	conn_close(&other);
 	log_wait_once(&rig, 0, "after it");
-	done();
+	rig_down(&rig);
 }
 
 START_TEST(one_that_never_reads_its_acks)
@@ -106,7 +90,7 @@ END_TEST
 /* A good one, only that it sends as much as it can before it reads: each line is answered in the end. */
 START_TEST(one_that_reads_late)
 {
-	up(NULL);
+	rig_up(&rig, 1, NULL);
 	struct conn late;
 	for (int round = 0; round < 3; round++) {
 		static const char line[] = "some text\r\n";
@@ -140,13 +124,13 @@ START_TEST(one_that_reads_late)
 		conn_close(&late);
 		printf("one that reads late: %zu lines, each answered\n", lines);
 	}
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(one_that_stops_in_mid_line)
 {
-	up(NULL);
+	rig_up(&rig, 1, NULL);
 	struct conn half, other;
 	conn_client(&half, &rig, 0);
 	conn_client(&other, &rig, 0);
@@ -162,13 +146,13 @@ START_TEST(one_that_stops_in_mid_line)
 	log_wait_once(&rig, 0, "half a line");
 	conn_close(&half);
 	conn_close(&other);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(idle_ones_are_closed)
 {
-	up("client-idle-timeout = 1\n");
+	rig_up(&rig, 1, "client-idle-timeout = 1\n");
 	struct conn idle, byte, lively;
 	conn_client(&idle, &rig, 0);
 	conn_client(&byte, &rig, 0);
@@ -193,7 +177,7 @@ START_TEST(idle_ones_are_closed)
 	conn_close(&idle);
 	conn_close(&byte);
 	conn_close(&lively);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
@@ -226,7 +210,7 @@ open_refused(const char *host, const char *reply)
 
 START_TEST(too_many)
 {
-	up("max-clients = 3\n");
+	rig_up(&rig, 1, "max-clients = 3\n");
 	struct conn c[3];
 	for (int i = 0; i < 3; i++)
 		open_accepted(&c[i], NULL);
@@ -240,16 +224,16 @@ START_TEST(too_many)
 	open_accepted(&c[1], NULL);
 	for (int i = 0; i < 3; i++)
 		conn_close(&c[i]);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(too_many_of_one_address)
 {
-	up("max-clients-per-address = 2\n");
+	rig_up(&rig, 1, "max-clients-per-address = 2\n");
 	if (!rig.own_addresses) {
 		story_skip("one loopback address only");
-		done();
+		rig_down(&rig);
 		return;
 	}
 	char host[64];
@@ -266,7 +250,7 @@ START_TEST(too_many_of_one_address)
 	open_refused(host, "error too many clients\r\n");
 	for (int i = 0; i < 4; i++)
 		conn_close(&c[i]);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
@@ -275,7 +259,7 @@ START_TEST(not_allowed)
 	rig_make(&rig, 1, NULL);
 	if (!rig.own_addresses) {
 		story_skip("one loopback address only");
-		done();
+		rig_down(&rig);
 		return;
 	}
 	char host[64], line[128], want[128];
@@ -291,7 +275,7 @@ START_TEST(not_allowed)
 	conn_client_from(&c, &rig, 0, host);
 	prompt_say(&c, "from an allowed one");
 	conn_close(&c);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
@@ -319,8 +303,7 @@ START_TEST(a_thousand)
 		story_skip("not enough file descriptors allowed");
 		return;
 	}
-	rig_make(&rig, 5, "peer-timeout = 120\n");
-	rig_start_all(&rig);
+	rig_up(&rig, 5, "peer-timeout = 120\n");
 	struct load l;
 	load_init(&l, &rig, 'a', CLIENTS, seconds);
 	l.window = 1;
@@ -333,13 +316,13 @@ START_TEST(a_thousand)
 	require(l.ok == (long)CLIENTS * seconds, "%ld settled", l.ok);
 	load_require_once(&l, 0x1f, "1000 clients");
 	load_fini(&l);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 START_TEST(a_storm_of_connects)
 {
-	up(NULL);
+	rig_up(&rig, 1, NULL);
 	long fds = proc_fds(rig.m[0].pid);
 	struct conn other;
 	conn_client(&other, &rig, 0);
@@ -360,7 +343,7 @@ START_TEST(a_storm_of_connects)
 		wait_for(proc_fds(rig.m[0].pid) <= fds + 2, SOON, "%ld descriptors, %ld before",
 		    proc_fds(rig.m[0].pid), fds);
 	rig_say(&rig, 0, "after the storm");
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
@@ -368,7 +351,7 @@ END_TEST
 START_TEST(no_descriptor_is_left)
 {
 	enum { CLIENTS = 30 };
-	up(NULL);
+	rig_up(&rig, 1, NULL);
 	struct conn before, c[CLIENTS];
 	conn_client(&before, &rig, 0);
 	prompt_say(&before, "before");
@@ -407,7 +390,7 @@ START_TEST(no_descriptor_is_left)
 	require(served >= 1, "not one was served");
 	printf("no descriptor left: %d of %d served in the end, %ld ms of CPU in a second\n", served, CLIENTS, cpu);
 	conn_close(&before);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 #endif

@@ -126,8 +126,7 @@ START_TEST(the_one_that_the_client_talks_to)
 	int rounds = slow_count(ROUNDS), each = slow_count(EACH);
 	printf("ZOG_TEST_SEED=%" PRIu64 "\n", seed);
 	fflush(stdout);
-	rig_make(&rig, 5, "reconnect-max = 1\ngap-timeout = 2\n");
-	rig_start_all(&rig);
+	rig_up(&rig, 5, "reconnect-max = 1\ngap-timeout = 2\n");
 	for (int round = 0; round < rounds; round++)
 		stream(round, each, &random);
 	judge(rounds, each);

@@ -8,22 +8,6 @@
 
 static struct ring_rig rig;
 
-static void
-up(int members, const char *conf)
-{
-	rig_make(&rig, members, conf);
-	rig_start_all(&rig);
-}
-
-static void
-done(void)
-{
-	rig_stop_all(&rig);
-	for (int i = 0; i < rig.size; i++)
-		log_check_form(&rig, i);
-	rig_done(&rig);
-}
-
 /* ---- the opening ---- */
 
 START_TEST(hello)
@@ -39,7 +23,7 @@ START_TEST(hello)
 		{ "HELLO zog/2 client=A-Za-z0-9_.-\r\n", "OK zog/1 member=mv ack=1 last=0" },
 		{ "HELLO zog/1 client=12345678901234567890123456789012\r\n", "OK zog/1 member=mv ack=1 last=0" },
 	};
-	up(1, NULL);
+	rig_up(&rig, 1, NULL);
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
 		struct conn c;
 		conn_client(&c, &rig, 0);
@@ -54,7 +38,7 @@ START_TEST(hello)
 		conn_close(&c);
 	}
 	require(log_lines(&rig, 0) == 0, "a HELLO is logged");
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
@@ -70,12 +54,13 @@ START_TEST(bad_hello)
 		{ "HELLO zog/1 client=\xc3\xa4\r\n", "error bad client token\r\n" },
 		{ "HELLO zog/1 client=123456789012345678901234567890123\r\n", "error bad client token\r\n" },
 		{ "HELLO zog/1 client=a ack=0\r\n", "error bad ack level\r\n" },
+		{ "HELLO zog/1 client=a ack=01\r\n", "error bad ack level\r\n" },
 		{ "HELLO zog/1 client=a ack=2\r\n", "error bad ack level\r\n" },
 		{ "HELLO zog/1 client=a ack=-1\r\n", "error bad ack level\r\n" },
 		{ "HELLO zog/1 client=a ack=most\r\n", "error bad ack level\r\n" },
 		{ "HELLO zog/1 client=a ack=18446744073709551617\r\n", "error bad ack level\r\n" },
 	};
-	up(1, "bad-lines = none\n");
+	rig_up(&rig, 1, "bad-lines = none\n");
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		struct conn c;
 		conn_client(&c, &rig, 0);
@@ -99,7 +84,7 @@ START_TEST(bad_hello)
 	conn_expect(&c, "error no number");
 	conn_close(&c);
 	log_wait_lines(&rig, 0, 3);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
@@ -118,7 +103,7 @@ numbers_on(int members)
 	static const char *const none[] = { "text", "1", " 1 text", "01 text", "0 text", "00 text", "+1 text", "-1 text",
 		"1.5 text", "0x1 text", "1\ttext", "9223372036854775808 text", "18446744073709551617 text",
 		"999999999999999999999999999999 text", "1a text" };
-	up(members, "bad-lines = none\n");
+	rig_up(&rig, members, "bad-lines = none\n");
 	struct conn c;
 	conn_hello(&c, &rig, 0, "teller", members == 1 ? "1" : "all", 0);
 	for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
@@ -166,7 +151,7 @@ numbers_on(int members)
 	conn_close(&c);
 	everywhere("the last");
 	require(!log_error_has(&rig, 0, "damaged at"), "what it settled is damaged");
-	done();
+	rig_down(&rig);
 }
 
 START_TEST(numbers_on_a_ring_of_one)
@@ -185,7 +170,7 @@ END_TEST
 START_TEST(bad_texts)
 {
 	char text[600], longest[520];
-	up(1, "bad-lines = none\n");
+	rig_up(&rig, 1, "bad-lines = none\n");
 	struct conn c;
 	conn_hello(&c, &rig, 0, "a", NULL, 0);
 	memset(longest, 'x', 509);
@@ -222,7 +207,7 @@ START_TEST(bad_texts)
 	conn_close(&c);
 	log_wait_once(&rig, 0, longest);
 	require(log_lines(&rig, 0) == 3, "%zu lines", log_lines(&rig, 0));
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
@@ -242,7 +227,7 @@ say(int member, const char *token, uint64_t last, const char *line, const char *
 static void
 remembered_on(int members)
 {
-	up(members, "bad-lines = none\nreconnect-max = 1\n");
+	rig_up(&rig, members, "bad-lines = none\nreconnect-max = 1\n");
 	say(0, "a", 0, "7 seven", "ok 7");
 	everywhere("seven");
 	for (int i = 0; i < members; i++) {
@@ -274,7 +259,7 @@ remembered_on(int members)
 	everywhere("nine");
 	for (int i = 0; i < members; i++)
 		require(log_lines(&rig, i) == 5, "%s: %zu lines, 5 expected", rig.m[i].name, log_lines(&rig, i));
-	done();
+	rig_down(&rig);
 }
 
 START_TEST(remembered_by_one)
@@ -292,7 +277,7 @@ END_TEST
 /* Fingerprints are kept of the last 64 only; ranges of all. */
 START_TEST(sent_again_after_many)
 {
-	up(1, NULL);
+	rig_up(&rig, 1, NULL);
 	struct buf b = BUF_INIT;
 	for (int i = 1; i <= 500; i++)
 		buf_printf(&b, "%d text %d\r\n", i, i);
@@ -309,14 +294,14 @@ START_TEST(sent_again_after_many)
 	}
 	buf_fini(&b);
 	require(log_lines(&rig, 0) == 500, "%zu lines", log_lines(&rig, 0));
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 /* Through two streams numbers reach the others in any order: a late low one is new. */
 START_TEST(late_low_numbers)
 {
-	up(3, NULL);
+	rig_up(&rig, 3, NULL);
 	struct conn a, b;
 	conn_hello(&a, &rig, 0, "c", "all", 0);
 	conn_puts(&a, "5 five\r\n6 six\r\n7 seven\r\n8 eight\r\n9 nine\r\n");
@@ -334,14 +319,14 @@ START_TEST(late_low_numbers)
 		everywhere(texts[i]);
 	for (int i = 0; i < 3; i++)
 		require(log_lines(&rig, i) == 9, "%zu lines", log_lines(&rig, i));
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 /* Two texts under one number, at two members that cannot know of each other: both are logged, and it is said. */
 START_TEST(two_texts_of_one_number)
 {
-	up(3, "reconnect-max = 1\n");
+	rig_up(&rig, 3, "reconnect-max = 1\n");
 	rig_stop(&rig, 1);
 	rig_stop(&rig, 2);
 	say(0, "a", 0, "1 this", "ok 1");
@@ -355,7 +340,7 @@ START_TEST(two_texts_of_one_number)
 	everywhere("that");
 	for (int i = 0; i < 3; i++)
 		log_wait_error(&rig, i, "client a used number 1 for two texts");
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
@@ -363,7 +348,7 @@ END_TEST
 
 START_TEST(levels)
 {
-	up(3, "ack-timeout = 1\nreconnect-max = 1\ndrain-timeout = 1\n");
+	rig_up(&rig, 3, "ack-timeout = 1\nreconnect-max = 1\ndrain-timeout = 1\n");
 	struct conn all, most, one, two;
 	conn_hello(&all, &rig, 0, "all", "all", 0);
 	conn_hello(&most, &rig, 0, "most", "majority", 0);
@@ -415,14 +400,14 @@ START_TEST(levels)
 	conn_close(&most);
 	conn_close(&two);
 	conn_close(&one);
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
 /* The member's setting counts where none is given, for plain clients too. */
 START_TEST(level_of_the_member)
 {
-	up(3, "ack = majority\nack-timeout = 1\nreconnect-max = 1\ndrain-timeout = 1\n");
+	rig_up(&rig, 3, "ack = majority\nack-timeout = 1\nreconnect-max = 1\ndrain-timeout = 1\n");
 	struct conn n, p;
 	conn_client(&n, &rig, 0);
 	conn_puts(&n, "HELLO zog/1 client=n\r\n");
@@ -447,7 +432,7 @@ START_TEST(level_of_the_member)
 	everywhere("plain, with two");
 	everywhere("numbered, with one");
 	everywhere("plain, with one");
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
@@ -457,7 +442,7 @@ START_TEST(a_load_of_them)
 	static const char *const level[] = { "1", "majority", "all", "4", NULL };
 	static const int window[] = { 1, 50, 250, 500, 3 };
 	struct numbered l[5];
-	up(5, NULL);
+	rig_up(&rig, 5, NULL);
 	for (int i = 0; i < 5; i++) {
 		numbered_init(&l[i], &rig, (char)('a' + i), 5, slow_count(1500));
 		l[i].ack = level[i];
@@ -474,7 +459,7 @@ START_TEST(a_load_of_them)
 		numbered_require(&l[i], 0x1f, level[i] != NULL ? level[i] : "no level");
 		numbered_fini(&l[i]);
 	}
-	done();
+	rig_down(&rig);
 }
 END_TEST
 

@@ -26,17 +26,7 @@ up(const char *conf)
 	const char *seed = getenv("ZOG_SEED");
 	random_state = seed != NULL ? (uint32_t)strtoul(seed, NULL, 10) : (uint32_t)clock_real_ms() | 1;
 	printf("ZOG_SEED=%u\n", (unsigned)random_state);
-	rig_make(&rig, 5, conf);
-	rig_start_all(&rig);
-}
-
-static void
-done(void)
-{
-	rig_stop_all(&rig);
-	for (int i = 0; i < rig.size; i++)
-		log_check_form(&rig, i);
-	rig_done(&rig);
+	rig_up(&rig, 5, conf);
 }
 
 static int
@@ -59,7 +49,7 @@ judge(struct numbered *l, const char *what)
 	rig_stop_all(&rig);
 	numbered_require(l, 0x1f, what);
 	numbered_fini(l);
-	done();
+	rig_down(&rig);
 }
 
 /* ---- at random moments ---- */
@@ -162,7 +152,7 @@ START_TEST(the_one_that_was_asked)
 		numbered_require(&l[i], 0x1f, level[i]);
 		numbered_fini(&l[i]);
 	}
-	done();
+	rig_down(&rig);
 }
 END_TEST
 

@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * 23-disks.c - what may happen to a member's files: lost, put back from a copy, cut, flipped, rotated away, pruned, and what a
- * power cut leaves. Nothing settled is lost where another has it, nothing is logged twice, and what is lost is named. */
+ * 23-disks.c - what may happen to a member's files: lost, put back from a copy, cut, flipped, rotated away, pruned. Nothing
+ * settled is lost where another has it, nothing is logged twice, and what is lost is named. Power cuts: 25-power.c. */
 #include "harness_numbered.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <dirent.h>
-#include <sched.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static struct ring_rig rig;
@@ -21,66 +16,6 @@ static struct ring_rig rig;
 enum { VICTIM = 2 };
 
 static const char quick[] = "reconnect-max = 0.5\n";
-
-static void
-up(int members, const char *conf)
-{
-	rig_make(&rig, members, conf);
-	rig_start_all(&rig);
-}
-
-static void
-done(void)
-{
-	rig_stop_all(&rig);
-	for (int i = 0; i < rig.size; i++)
-		log_check_form(&rig, i);
-	rig_done(&rig);
-}
-
-static uint64_t
-all(void)
-{
-	return ((uint64_t)1 << rig.size) - 1;
-}
-
-/* A program with these arguments, up to a NULL; its exit code, 127 where there is none. */
-static int
-tool(const char *name, ...)
-{
-	const char *arg[12] = { name };
-	va_list ap;
-	va_start(ap, name);
-	for (int i = 1; i < 11 && (arg[i] = va_arg(ap, const char *)) != NULL; i++)
-		continue;
-	va_end(ap);
-	fflush(NULL);
-	pid_t pid = fork();
-	require(pid >= 0, "fork: %s", strerror(errno));
-	if (pid == 0) {
-		int null = open("/dev/null", O_RDWR);
-		dup2(null, 0);
-		dup2(null, 1);
-		dup2(null, 2);
-		execvp(name, (char *const *)(uintptr_t)arg);
-		_exit(127);
-	}
-	int status;
-	require(waitpid(pid, &status, 0) == pid, "waitpid: %s", strerror(errno));
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
-}
-
-static void
-copy_folder(const char *from, const char *to)
-{
-	require(tool("rm", "-rf", to, NULL) == 0 && tool("cp", "-a", from, to, NULL) == 0, "cannot copy %s", from);
-}
-
-static void
-empty_folder(const char *path)
-{
-	require(tool("rm", "-rf", path, NULL) == 0 && mkdir(path, 0755) == 0, "cannot empty %s", path);
-}
 
 /* A load from now to its end. members: where its clients may go. */
 static void
@@ -103,10 +38,10 @@ judge_all(struct numbered *l, int n, const char *what)
 		numbered_wait_logged(&l[i], 0);
 	rig_stop_all(&rig);
 	for (int i = 0; i < n; i++) {
-		numbered_require(&l[i], all(), what);
+		numbered_require(&l[i], rig_all(&rig), what);
 		numbered_fini(&l[i]);
 	}
-	done();
+	rig_down(&rig);
 }
 
 /* ---- lost ---- */
@@ -116,7 +51,7 @@ lose(bool state, bool log, bool killed, const char *what)
 {
 	struct numbered l[3];
 	uint64_t others = 0x1f & ~(UINT64_C(1) << VICTIM);
-	up(5, quick);
+	rig_up(&rig, 5, quick);
 	send_some(&l[0], 'a', slow_count(1000), 0x1f);
 	numbered_wait_logged(&l[0], 0);
 	if (killed)
@@ -125,9 +60,9 @@ lose(bool state, bool log, bool killed, const char *what)
 		rig_stop(&rig, VICTIM);
 	send_some(&l[1], 'b', slow_count(1000), others);
 	if (state)
-		empty_folder(rig_path(&rig, VICTIM, "state"));
+		folder_empty(rig_path(&rig, VICTIM, "state"));
 	if (log)
-		empty_folder(rig_path(&rig, VICTIM, "log"));
+		folder_empty(rig_path(&rig, VICTIM, "log"));
 	rig_start(&rig, VICTIM);
 	send_some(&l[2], 'c', slow_count(500), 0x1f);
 	judge_all(l, 3, what);
@@ -150,11 +85,11 @@ END_TEST
 START_TEST(killed_while_it_catches_up)
 {
 	struct numbered l[2];
-	up(5, quick);
+	rig_up(&rig, 5, quick);
 	send_some(&l[0], 'a', slow_count(5000), 0x1f);
 	numbered_wait_logged(&l[0], 0);
 	rig_kill(&rig, VICTIM);
-	empty_folder(rig_path(&rig, VICTIM, "state"));
+	folder_empty(rig_path(&rig, VICTIM, "state"));
 	for (int i = 0; i < 8; i++) {
 		rig_start(&rig, VICTIM);
 		wait_while_running(15 * i);
@@ -170,12 +105,12 @@ END_TEST
 START_TEST(two_disks_lost)
 {
 	struct numbered l[2];
-	up(5, quick);
+	rig_up(&rig, 5, quick);
 	send_some(&l[0], 'a', slow_count(1000), 0x1f);
 	for (int i = 0; i < 2; i++) {
 		rig_kill(&rig, i);
-		empty_folder(rig_path(&rig, i, "state"));
-		empty_folder(rig_path(&rig, i, "log"));
+		folder_empty(rig_path(&rig, i, "state"));
+		folder_empty(rig_path(&rig, i, "log"));
 	}
 	rig_start(&rig, 0);
 	rig_start(&rig, 1);
@@ -191,7 +126,7 @@ put_back(bool running, const char *what)
 {
 	struct numbered a, b, c, d;
 	const char *copy;
-	up(5, quick);
+	rig_up(&rig, 5, quick);
 	send_some(&a, 'a', slow_count(500), 0x1f);
 	numbered_wait_logged(&a, 0);
 	copy = rig_path(&rig, VICTIM, "copy");
@@ -202,13 +137,13 @@ put_back(bool running, const char *what)
 	numbered_wait_settled(&b, 100);
 	if (!running)
 		rig_stop(&rig, VICTIM);
-	copy_folder(rig_path(&rig, VICTIM, "state"), copy);
+	folder_copy(rig_path(&rig, VICTIM, "state"), copy);
 	if (!running)
 		rig_start(&rig, VICTIM);
 	numbered_run(&b);
 	send_some(&c, 'c', slow_count(1000), 0x1f);
 	rig_kill(&rig, VICTIM);
-	copy_folder(copy, rig_path(&rig, VICTIM, "state"));
+	folder_copy(copy, rig_path(&rig, VICTIM, "state"));
 	rig_start(&rig, VICTIM);
 	send_some(&d, 'd', slow_count(500), 0x1f);
 	struct numbered l[] = { a, b, c, d };
@@ -253,15 +188,15 @@ static void
 keep_files(void)
 {
 	rig_stop(&rig, VICTIM);
-	copy_folder(rig_path(&rig, VICTIM, "state"), rig_path(&rig, VICTIM, "state.kept"));
-	copy_folder(rig_path(&rig, VICTIM, "log"), rig_path(&rig, VICTIM, "log.kept"));
+	folder_copy(rig_path(&rig, VICTIM, "state"), rig_path(&rig, VICTIM, "state.kept"));
+	folder_copy(rig_path(&rig, VICTIM, "log"), rig_path(&rig, VICTIM, "log.kept"));
 }
 
 static void
 restore_files(void)
 {
-	copy_folder(rig_path(&rig, VICTIM, "state.kept"), rig_path(&rig, VICTIM, "state"));
-	copy_folder(rig_path(&rig, VICTIM, "log.kept"), rig_path(&rig, VICTIM, "log"));
+	folder_copy(rig_path(&rig, VICTIM, "state.kept"), rig_path(&rig, VICTIM, "state"));
+	folder_copy(rig_path(&rig, VICTIM, "log.kept"), rig_path(&rig, VICTIM, "log"));
 }
 
 /* How often the journal files have the text as a line of a frame. */
@@ -300,7 +235,7 @@ cut_tail(int from, int stride)
 	char path[RIG_PATH * 2];
 	struct stat st;
 	size_t len;
-	up(3, "reconnect-min = 0.05\nreconnect-max = 0.1\ndigest-interval = 0.05\n");
+	rig_up(&rig, 3, "reconnect-min = 0.05\nreconnect-max = 0.1\ndigest-interval = 0.05\n");
 	fill_journal(from);
 	keep_files();
 	char *bytes = file_read(segment(path), &len), *last = bytes + len;
@@ -326,7 +261,7 @@ cut_tail(int from, int stride)
 	    cases);
 	rig_start(&rig, VICTIM);
 	rig_say(&rig, VICTIM, "after all");
-	done();
+	rig_down(&rig);
 }
 
 START_TEST(a_peers_last_frame_is_cut_at_every_byte)
@@ -383,7 +318,7 @@ START_TEST(a_byte_flipped_in_each_field)
 	enum { FIELDS = sizeof field / sizeof *field };
 	char path[RIG_PATH * 2];
 	size_t len;
-	up(3, "reconnect-min = 0.05\nreconnect-max = 0.1\ndigest-interval = 0.05\n");
+	rig_up(&rig, 3, "reconnect-min = 0.05\nreconnect-max = 0.1\ndigest-interval = 0.05\n");
 	fill_journal(1);
 	keep_files();
 	char *bytes = file_read(segment(path), &len), *frame = middle_frame(bytes, len), *at = frame;
@@ -404,7 +339,7 @@ START_TEST(a_byte_flipped_in_each_field)
 	printf("a byte flipped in %d places of a frame in the middle: nothing lost, nothing doubled\n", 2 * FIELDS + 4);
 	rig_start(&rig, VICTIM);
 	rig_say(&rig, VICTIM, "after all");
-	done();
+	rig_down(&rig);
 }
 END_TEST
 
@@ -418,7 +353,7 @@ without_log(enum what_of_it what, bool killed, const char *name)
 	struct numbered l[3];
 	uint64_t others = 0x7 & ~(UINT64_C(1) << VICTIM), only = UINT64_C(1) << VICTIM;
 	const char *log;
-	up(3, quick);
+	rig_up(&rig, 3, quick);
 	log = rig_path(&rig, VICTIM, "log/access.log");
 	send_some(&l[0], 'a', slow_count(1000), 0x7);
 	numbered_wait_logged(&l[0], 0);
@@ -448,7 +383,7 @@ without_log(enum what_of_it what, bool killed, const char *name)
 	numbered_require_(&l[2], only, rotated, name);
 	for (int i = 0; i < 3; i++)
 		numbered_fini(&l[i]);
-	done();
+	rig_down(&rig);
 }
 
 START_TEST(access_log_deleted)
@@ -494,7 +429,7 @@ START_TEST(away_for_longer_than_the_journals_reach)
 {
 	struct numbered l[3];
 	uint64_t others = 0x7 & ~(UINT64_C(1) << VICTIM), only = UINT64_C(1) << VICTIM;
-	up(3, "reconnect-max = 0.5\njournal-limit = 1M\njournal-segment = 128K\ngap-timeout = 1\n");
+	rig_up(&rig, 3, "reconnect-max = 0.5\njournal-limit = 1M\njournal-segment = 128K\ngap-timeout = 1\n");
 	send_some(&l[0], 'a', 300, 0x7);
 	numbered_wait_logged(&l[0], 0);
 	rig_stop(&rig, VICTIM);
@@ -526,143 +461,7 @@ START_TEST(away_for_longer_than_the_journals_reach)
 		require(lost_lines(i) == 0, "%s lost something", rig.m[i].name);
 	for (int i = 0; i < 3; i++)
 		numbered_fini(&l[i]);
-	done();
-}
-END_TEST
-
-/* ---- power ---- */
-
-/* Mounts a small ext4 at the member's folder "disk", made anew if fresh; false: not here. */
-static bool
-mount_disk(int member, bool fresh)
-{
-	const char *image = rig_path(&rig, member, "image"), *disk = rig_path(&rig, member, "disk");
-	if (fresh) {
-		if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
-			return false;
-		file_write(image, "");
-		if (truncate(image, 32 << 20) != 0 || mkdir(disk, 0755) != 0 ||
-		    tool("mkfs.ext4", "-q", "-F", "-O", "^metadata_csum", image, NULL) != 0)
-			return false;
-	}
-	return tool("mount", "-o", "loop", image, disk, NULL) == 0;
-}
-
-/* A rig of three whose first member has its folders on a disk of its own. */
-static bool
-make_with_disk(const char *conf)
-{
-	rig_make(&rig, 3, conf);
-	if (geteuid() != 0 || !mount_disk(0, true)) {
-		story_skip("no ext4 can be mounted here");
-		rig_done(&rig);
-		return false;
-	}
-	static const char *const folders[] = { "state", "log" };
-	for (int i = 0; i < 2; i++) {
-		char to[32];
-		snprintf(to, sizeof to, "disk/%s", folders[i]);
-		require(mkdir(rig_path(&rig, 0, to), 0755) == 0 && rmdir(rig_path(&rig, 0, folders[i])) == 0 &&
-		    symlink(to, rig_path(&rig, 0, folders[i])) == 0, "%s: %s", to, strerror(errno));
-	}
-	sync();
-	return true;
-}
-
-/* The power goes: what was not written to the disk by then is not there. log: the file system's own log may still be. */
-static void
-cut_power(bool log)
-{
-	uint32_t flag = log ? 1 : 2;
-	int fd = open(rig_path(&rig, 0, "disk"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	require(fd >= 0, "open: %s", strerror(errno));
-	/* EXT4_IOC_SHUTDOWN */
-	require(ioctl(fd, 0x8004587d, &flag) == 0, "shutdown: %s", strerror(errno));
-	close(fd);
-	rig_kill(&rig, 0);
-	require(umount(rig_path(&rig, 0, "disk")) == 0, "umount: %s", strerror(errno));
-	require(mount_disk(0, false), "the disk cannot be mounted again");
-}
-
-static void
-end_with_disk(void)
-{
-	rig_stop_all(&rig);
-	for (int i = 0; i < rig.size; i++)
-		log_check_form(&rig, i);
-	require(umount(rig_path(&rig, 0, "disk")) == 0, "umount: %s", strerror(errno));
-	rig_done(&rig);
-}
-
-/* Level 1, and nobody else has it: the disk does, before the client hears of it. */
-START_TEST(power_cut_with_sync_always)
-{
-	enum { ROUNDS = 4 };
-	struct numbered l[ROUNDS];
-	if (!make_with_disk("reconnect-max = 0.5\nsync = always\n"))
-		return;
-	for (int i = 0; i < ROUNDS; i++) {
-		rig_start(&rig, 0);
-		numbered_init(&l[i], &rig, (char)('a' + i), 4, 20000);
-		l[i].ack = "1";
-		for (int k = 0; k < 4; k++)
-			numbered_place(&l[i], k, 0, 1);
-		numbered_wait_settled(&l[i], slow_count(400) + 37 * i);
-		cut_power(i % 2 == 0);
-		/* What it answered before the end has come, or has not. */
-		numbered_hang_up(&l[i]);
-	}
-	rig_start(&rig, 0);
-	for (int i = 0; i < ROUNDS; i++) {
-		wait_for(numbered_judge(&l[i], 1, false, NULL).lost == 0, SOON, "round %d: %ld settled ones are not in its log",
-		    i, numbered_judge(&l[i], 1, false, NULL).lost);
-		numbered_require(&l[i], 1, "sync always, on itself");
-	}
-	rig_start(&rig, 1);
-	rig_start(&rig, 2);
-	rig_wait_links(&rig);
-	for (int i = 0; i < ROUNDS; i++)
-		wait_for(numbered_judge(&l[i], 0x7, false, NULL).split == 0, SOON, "not the same in all logs");
-	rig_stop_all(&rig);
-	for (int i = 0; i < ROUNDS; i++) {
-		numbered_require(&l[i], 0x7, "sync always");
-		numbered_fini(&l[i]);
-	}
-	end_with_disk();
-}
-END_TEST
-
-/* Level 2, and the disk is behind by up to a second: the other one has it. */
-START_TEST(power_cut_of_fewer_than_the_level)
-{
-	struct numbered l;
-	if (!make_with_disk("reconnect-max = 0.5\nsync = 1\n"))
-		return;
-	rig_start_all(&rig);
-	numbered_init(&l, &rig, 'a', 6, 200000);
-	l.ack = "2";
-	l.every_ms = 1;
-	l.forgetful = 1;
-	for (int k = 0; k < 6; k++)
-		numbered_place(&l, k, 0, 0);
-	numbered_pump(&l);
-	for (int i = 0; i < 4; i++) {
-		numbered_wait_settled(&l, 500);
-		wait_while_running(130 * i);
-		cut_power(i % 2 == 0);
-		numbered_wait_settled(&l, 200);
-		rig_start(&rig, 0);
-		/* Some come back to it. */
-		for (int k = 0; k < 3; k++)
-			conn_close(&l.client[k].c), l.client[k].member = 0;
-		numbered_wait_settled(&l, 200);
-	}
-	numbered_halt(&l);
-	numbered_wait_logged(&l, 0);
-	rig_stop_all(&rig);
-	numbered_require(&l, 0x7, "sync 1, ack 2");
-	numbered_fini(&l);
-	end_with_disk();
+	rig_down(&rig);
 }
 END_TEST
 
@@ -682,8 +481,6 @@ add(Suite *s)
 	STORY_TEST(s, access_log_rotated);
 	STORY_TEST(s, access_log_truncated);
 	STORY_TEST(s, away_for_longer_than_the_journals_reach);
-	STORY_TEST(s, power_cut_with_sync_always);
-	STORY_TEST(s, power_cut_of_fewer_than_the_level);
 }
 
 int

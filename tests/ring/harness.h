@@ -3,8 +3,8 @@
  *
  * A story is one program: a main that hands its tests to story_main. Each test makes a rig (a
  * private folder, a ring file, a zogd.conf for each member, addresses that no other run has), starts
- * members, talks to them over conns, waits for conditions, and ends with rig_done, which stops all
- * of them and wants exit code 0 and silent sanitizers. Members that are never started are the
+ * members, talks to them over conns, waits for conditions, and ends with rig_done or rig_down, which stop all
+ * of them and want exit code 0 and silent sanitizers. Members that are never started are the
  * test's own to play: it listens on their addresses and dials from them.
  *
  * Nothing here waits for a time, only for conditions with a deadline; deadlines are for an idle
@@ -37,6 +37,9 @@ TCase *story_case(Suite *, const char *name);
 #define STORY_TEST(suite, test) tcase_add_test(story_case(suite, #test), test)
 /* Says so with the test's name; the test then returns. */
 void   story_skip(const char *why);
+/* Runs a program of the system to its end, without a word from it; arguments up to a NULL, 10 at most. Its exit code;
+ * 127: there is none of that name. */
+int    run_tool(const char *name, ...) __attribute__((sentinel));
 
 /* ---- failing and waiting ---- */
 
@@ -104,9 +107,12 @@ struct ring_rig {
 
 /* conf: lines for every zogd.conf, may be NULL. Nothing is started. */
 void rig_make(struct ring_rig *, int members, const char *conf);
+void rig_up(struct ring_rig *, int members, const char *conf);          /* rig_make, and all run */
 void rig_conf(struct ring_rig *, int member, const char *lines);        /* more lines for one */
 void rig_write_ring(struct ring_rig *, int members);    /* the ring file anew, of the first so many */
 void rig_done(struct ring_rig *);                       /* stops everything, judges, removes the folder */
+void rig_down(struct ring_rig *);                       /* the same, and every line of all logs is of the right form */
+uint64_t rig_all(const struct ring_rig *);              /* the mask of all members */
 
 void rig_launch(struct ring_rig *, int member);         /* only the process */
 void rig_wait_ready(struct ring_rig *, int member);     /* its client port takes a conversation */
@@ -132,6 +138,7 @@ bool rig_link_fell(struct ring_rig *, int from, int to);        /* reported down
 void rig_wait_gone(struct ring_rig *, int member);
 void rig_link_news(struct ring_rig *, int from, int to);        /* what error.log says so far is old */
 
+void rig_addr(struct addr *, const char *host, uint16_t port);
 /* Addresses of the block that are no member's: n from 0; "127.0.0.1" where there is only that. */
 const char *rig_stranger(struct ring_rig *, int n, char text[64]);
 
@@ -149,6 +156,8 @@ char  *file_read(const char *path, size_t *len);                /* to be freed; 
 bool   file_has(const char *path, const char *text);
 int    file_count(const char *path, const char *text);          /* occurrences */
 bool   file_exists(const char *path);
+void   folder_copy(const char *from, const char *to);           /* to is what from is, and nothing else */
+void   folder_empty(const char *path);
 
 /* ---- processes; -1 where the system does not tell ---- */
 
@@ -177,6 +186,7 @@ bool log_parse(const char *line, size_t len, struct log_line *);
 /* A DATE, a space; NULL: it is none. */
 const char *log_after_date(const char *line, size_t len);
 void log_check_form(struct ring_rig *, int member);             /* every line of both logs; no control bytes */
+void log_check_access(struct ring_rig *, int member);           /* of access.log only */
 
 /* ---- connections ---- */
 

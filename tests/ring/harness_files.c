@@ -5,9 +5,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -76,7 +78,44 @@ file_exists(const char *path)
 	return lstat(path, &st) == 0;
 }
 
+void
+folder_copy(const char *from, const char *to)
+{
+	require(run_tool("rm", "-rf", to, NULL) == 0 && run_tool("cp", "-a", from, to, NULL) == 0, "cannot copy %s", from);
+}
+
+void
+folder_empty(const char *path)
+{
+	require(run_tool("rm", "-rf", path, NULL) == 0 && mkdir(path, 0755) == 0, "cannot empty %s", path);
+}
+
 /* ---- processes ---- */
+
+int
+run_tool(const char *name, ...)
+{
+	const char *arg[12] = { name };
+	va_list ap;
+	va_start(ap, name);
+	for (int i = 1; i < 11 && (arg[i] = va_arg(ap, const char *)) != NULL; i++)
+		continue;
+	va_end(ap);
+	fflush(NULL);
+	pid_t pid = fork();
+	require(pid >= 0, "fork: %s", strerror(errno));
+	if (pid == 0) {
+		int null = open("/dev/null", O_RDWR);
+		dup2(null, 0);
+		dup2(null, 1);
+		dup2(null, 2);
+		execvp(name, (char *const *)(uintptr_t)arg);
+		_exit(127);
+	}
+	int status;
+	require(waitpid(pid, &status, 0) == pid, "waitpid: %s", strerror(errno));
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
 
 long
 proc_cpu_ms(pid_t pid)

@@ -10,43 +10,10 @@
 #include "base/clock.h"
 #include "harness_own.h"
 
-/* ---- texts ---- */
-
-enum { HEAD = 16 };             /* "a0001-0000123 " and room */
-
-/* Text n of a connection, without line end; returns its length. */
-static size_t
-make_text(const struct load *l, int conn, int n, char *out)
+static struct load_texts
+texts(const struct load *l)
 {
-	uint32_t r = (uint32_t)conn * 2654435761u ^ (uint32_t)n * 40503u ^ (uint32_t)l->tag << 24 ^ 1;
-	size_t span = (size_t)(l->most - l->least + 1);
-	r ^= r >> 15;
-	size_t len = (size_t)l->least + r % span;
-	int head = snprintf(out, HEAD, "%c%04d-%07d ", l->tag, conn, n);
-	for (size_t i = (size_t)head; i < len; i++) {
-		r ^= r << 13;
-		r ^= r >> 17;
-		r ^= r << 5;
-		out[i] = (char)(' ' + r % 95);
-	}
-	/* A line end in the file is not to be hidden by a blank. */
-	out[len - 1] = '.';
-	return len;
-}
-
-/* Which text this is; false: none of the load's. */
-static bool
-whose_text(const struct load *l, const char *text, size_t len, int *conn, int *n)
-{
-	char head[HEAD], again[1024];
-	if (len < HEAD - 2 || text[0] != l->tag)
-		return false;
-	memcpy(head, text, HEAD - 1);
-	head[HEAD - 1] = '\0';
-	if (sscanf(head + 1, "%4d-%7d ", conn, n) != 2 || *conn < 0 || *conn >= l->conns || *n < 0 ||
-	    *n >= l->each)
-		return false;
-	return make_text(l, *conn, *n, again) == len && memcmp(again, text, len) == 0;
+	return (struct load_texts){ l->tag, l->conns, l->each, l->least, l->most };
 }
 
 /* ---- running ---- */
@@ -102,9 +69,10 @@ may_send(const struct load *l, const struct load_conn *lc, int64_t now)
 static void
 compose(struct load *l, struct load_conn *lc, int64_t now)
 {
+	const struct load_texts t = texts(l);
 	while (may_send(l, lc, now)) {
-		char text[1024];
-		size_t len = make_text(l, (int)(lc - l->conn), lc->sent, text);
+		char text[LOAD_TEXT + 2];
+		size_t len = load_text(&t, (int)(lc - l->conn), lc->sent, text);
 		memcpy(text + len, "\r\n", 2);
 		require(buf_put(&lc->out, text, len + 2), "out of memory");
 		*outcome_of(l, lc, lc->sent++) = LOAD_SENT;
@@ -281,6 +249,7 @@ load_fini(struct load *l)
 
 struct tally {
 	struct load    *load;
+	struct load_texts texts;
 	struct verdict *v;
 	unsigned char  *seen;           /* [conn * each + n] of one member */
 	int            *last;           /* of each connection */
@@ -292,9 +261,9 @@ judge_line(struct tally *t, const char *path, const char *line, size_t len)
 	struct log_line l;
 	int conn, n;
 	require(log_parse(line, len, &l), "%s: bad line: %.*s", path, (int)len, line);
-	if (!whose_text(t->load, l.text, l.len, &conn, &n)) {
+	if (!load_text_whose(&t->texts, l.text, l.len, &conn, &n)) {
 		/* Our tag and yet not what we sent: torn, glued or made up. */
-		if (l.text[0] == t->load->tag && l.len > 5 && l.text[5] == '-')
+		if (load_text_like(&t->texts, l.text, l.len))
 			t->v->invented++;
 		else
 			t->v->others++;
@@ -352,26 +321,16 @@ judge_member(struct tally *t, int member, int rotated)
 		t->v->lost += l->outcome[i] == LOAD_OK && t->seen[i] == 0;
 }
 
-static uint64_t
-members_of(struct ring_rig *rig, uint64_t mask)
-{
-	for (int i = 0; i < rig->size && mask == 0; i++)
-		for (int k = 0; k < rig->size; k++)
-			if (rig->m[k].pid != 0)
-				mask |= (uint64_t)1 << k;
-	return mask;
-}
-
 struct verdict
 load_judge(struct load *l, uint64_t mask, int rotated, const char *what)
 {
 	struct verdict v = { 0 };
-	struct tally t = { .load = l, .v = &v };
+	struct tally t = { .load = l, .texts = texts(l), .v = &v };
 	int members = 0;
 	t.seen = malloc((size_t)l->conns * (size_t)l->each);
 	t.last = malloc((size_t)l->conns * sizeof *t.last);
 	require(t.seen != NULL && t.last != NULL, "out of memory");
-	mask = members_of(l->rig, mask);
+	mask = rig_mask(l->rig, mask);
 	for (int i = 0; i < l->rig->size; i++)
 		if ((mask >> i & 1) != 0) {
 			judge_member(&t, i, rotated);
@@ -401,7 +360,7 @@ load_require_once_(struct load *l, uint64_t mask, int rotated, const char *what)
 void
 load_wait_logged_(struct load *l, uint64_t mask, int rotated)
 {
-	mask = members_of(l->rig, mask);
+	mask = rig_mask(l->rig, mask);
 	for (int i = 0; i < l->rig->size; i++) {
 		uint64_t one = mask & (uint64_t)1 << i;
 		if (one == 0)

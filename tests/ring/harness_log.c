@@ -74,9 +74,15 @@ check_lines(const char *path, bool access)
 }
 
 void
-log_check_form(struct ring_rig *rig, int i)
+log_check_access(struct ring_rig *rig, int i)
 {
 	check_lines(rig_path(rig, i, "log/access.log"), true);
+}
+
+void
+log_check_form(struct ring_rig *rig, int i)
+{
+	log_check_access(rig, i);
 	check_lines(rig_path(rig, i, "log/error.log"), false);
 }
 

@@ -11,44 +11,12 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "harness_own.h"
 
 enum {
-	HEAD = 24,
 	OUT_BYTES = 16384,              /* rendered ahead */
 	DIAL_MS = 20,                   /* between two attempts */
 };
-
-/* ---- texts ---- */
-
-static size_t
-make_text(const struct numbered *l, int client, int n, char *out)
-{
-	uint32_t r = (uint32_t)client * 2654435761u ^ (uint32_t)n * 40503u ^ (uint32_t)l->tag << 24 ^ 3;
-	r ^= r >> 15;
-	size_t len = (size_t)l->least + r % (uint32_t)(l->most - l->least + 1);
-	int head = snprintf(out, HEAD, "%c%04d-%07d ", l->tag, client, n);
-	for (size_t i = (size_t)head; i < len; i++) {
-		r ^= r << 13;
-		r ^= r >> 17;
-		r ^= r << 5;
-		out[i] = (char)(' ' + r % 95);
-	}
-	out[len - 1] = '.';
-	return len;
-}
-
-static bool
-whose_text(const struct numbered *l, const char *text, size_t len, int *client, int *n)
-{
-	char head[16], again[1024];
-	if (len < sizeof head - 2 || text[0] != l->tag)
-		return false;
-	memcpy(head, text, sizeof head - 1);
-	head[sizeof head - 1] = '\0';
-	if (sscanf(head + 1, "%4d-%7d ", client, n) != 2 || *client < 0 || *client >= l->clients || *n < 0 || *n >= l->each)
-		return false;
-	return make_text(l, *client, *n, again) == len && memcmp(again, text, len) == 0;
-}
 
 /* ---- connections ---- */
 
@@ -60,7 +28,8 @@ numbered_init(struct numbered *l, struct ring_rig *rig, char tag, int clients, i
 	require(clients <= 1000 && each <= 9999999, "more than the texts can tell");
 	l->client = calloc((size_t)clients, sizeof *l->client);
 	l->sent_ms = calloc((size_t)clients * (size_t)each, sizeof *l->sent_ms);
-	require(l->client != NULL && l->sent_ms != NULL, "out of memory");
+	l->settled_ms = calloc((size_t)clients * (size_t)each, sizeof *l->settled_ms);
+	require(l->client != NULL && l->sent_ms != NULL && l->settled_ms != NULL, "out of memory");
 	for (int i = 0; i < clients; i++) {
 		l->client[i].c.fd = -1;
 		l->client[i].member = i % rig->size;
@@ -144,10 +113,11 @@ may_send(const struct numbered *l, const struct numbered_client *c, int64_t now)
 static void
 compose(struct numbered *l, struct numbered_client *c, int64_t now)
 {
+	const struct load_texts t = { l->tag, l->clients, l->each, l->least, l->most };
 	int id = (int)(c - l->client);
 	while (may_send(l, c, now)) {
-		char text[1024];
-		size_t len = make_text(l, id, c->next, text);
+		char text[LOAD_TEXT];
+		size_t len = load_text(&t, id, c->next, text);
 		uint32_t *when = &l->sent_ms[(size_t)id * (size_t)l->each + (size_t)c->next];
 		require(buf_printf(&c->out, "%d %.*s\r\n", c->next + 1, (int)len, text), "out of memory");
 		if (c->next == c->settled)
@@ -204,9 +174,11 @@ take_ok(struct numbered *l, struct numbered_client *c, const char *line, int64_t
 	require(text_int(line + 3, 1, c->next, &n), "'%s' to client %d, which sent up to %d", line, id, c->next);
 	require(n > c->settled, "'%s' to client %d: %d were settled already", line, id, c->settled);
 	for (; c->settled < n; c->settled++) {
-		uint32_t took = (uint32_t)now - l->sent_ms[(size_t)id * (size_t)l->each + (size_t)c->settled];
+		size_t at = (size_t)id * (size_t)l->each + (size_t)c->settled;
+		uint32_t took = (uint32_t)now - l->sent_ms[at];
 		if (took > l->slowest_ms)
 			l->slowest_ms = took;
+		l->settled_ms[at] = now;
 		l->settled++;
 	}
 	c->known[c->member] = (uint64_t)n;
@@ -295,6 +267,9 @@ step(void *arg, int ms)
 	if (l->also != NULL)
 		l->also(l->also_arg, 0);
 	int64_t now = clock_mono_ms();
+	if (l->turn_ms != 0 && now - l->turn_ms > l->longest_turn_ms)
+		l->longest_turn_ms = now - l->turn_ms;
+	l->turn_ms = now;
 	for (int i = 0; i < l->clients; i++) {
 		struct numbered_client *c = &l->client[i];
 		if (c->c.fd < 0 && !client_done(l, c))
@@ -320,6 +295,7 @@ numbered_pump(struct numbered *l)
 {
 	l->rig->pump = step;
 	l->rig->pump_arg = l;
+	l->turn_ms = 0;
 }
 
 /* As long as something is settled, it may go on. */
@@ -367,6 +343,21 @@ numbered_hang_up(struct numbered *l)
 		conn_close(&l->client[i].c);
 }
 
+int64_t
+numbered_longest_wait_ms(const struct numbered *l, int64_t now)
+{
+	int64_t longest = l->slowest_ms;
+	for (int i = 0; i < l->clients; i++) {
+		const struct numbered_client *c = &l->client[i];
+		if (c->settled == c->sent)
+			continue;
+		uint32_t waits = (uint32_t)now - l->sent_ms[(size_t)i * (size_t)l->each + (size_t)c->settled];
+		if (waits > longest)
+			longest = waits;
+	}
+	return longest;
+}
+
 void
 numbered_fini(struct numbered *l)
 {
@@ -377,165 +368,8 @@ numbered_fini(struct numbered *l)
 	}
 	free(l->client);
 	free(l->sent_ms);
+	free(l->settled_ms);
 	*l = (struct numbered){ .rig = l->rig };
-}
-
-/* ---- judging ---- */
-
-struct tally {
-	struct numbered *load;
-	struct numbered_verdict *v;
-	unsigned char   *seen;          /* [client * each + n] of one member */
-	int             *logs;          /* the same: in how many logs */
-};
-
-/* What was sent on one connection stays in order: of those whose connection can be told. A line NAME:0 has no number. */
-static bool
-in_order(struct numbered *l, struct numbered_client *c, int n, const struct log_line *line)
-{
-	struct numbered_span *only = NULL;
-	if (line->seq == 0)
-		return true;
-	for (int i = 0; i < c->spans; i++) {
-		struct numbered_span *s = &c->span[i];
-		if (n < s->from || n >= s->to || strcmp(l->rig->m[s->member].name, line->name) != 0)
-			continue;
-		if (only != NULL)
-			return true;
-		only = s;
-	}
-	/* Logged under the number of a member that it was never sent to. */
-	if (only == NULL)
-		return false;
-	bool good = n > only->last && line->seq > only->last_seq;
-	only->last = n;
-	only->last_seq = line->seq;
-	return good;
-}
-
-static void
-judge_line(struct tally *t, const char *path, const char *text, size_t len)
-{
-	struct numbered *l = t->load;
-	struct log_line line;
-	int client, n;
-	require(log_parse(text, len, &line), "%s: bad line: %.*s", path, (int)len, text);
-	if (!whose_text(l, line.text, line.len, &client, &n)) {
-		t->v->invented += line.text[0] == l->tag && line.len > 5 && line.text[5] == '-';
-		return;
-	}
-	struct numbered_client *c = &l->client[client];
-	size_t at = (size_t)client * (size_t)l->each + (size_t)n;
-	if (n >= c->sent) {
-		t->v->invented++;
-	} else if (t->seen[at] != 0) {
-		t->v->doubled++;
-	} else {
-		t->seen[at] = 1;
-		t->logs[at]++;
-		t->v->logged++;
-		t->v->disordered += !in_order(l, c, n, &line);
-	}
-}
-
-static void
-judge_file(struct tally *t, const char *path)
-{
-	size_t len;
-	char *text = file_read(path, &len), *end = text + len;
-	for (char *line = text, *lf; line < end; line = lf + 1) {
-		lf = memchr(line, '\n', (size_t)(end - line));
-		/* One that is being written has its end a moment later. */
-		if (lf == NULL)
-			break;
-		judge_line(t, path, line, (size_t)(lf - line));
-	}
-	free(text);
-}
-
-static void
-judge_member(struct tally *t, int member, bool rotated)
-{
-	struct numbered *l = t->load;
-	memset(t->seen, 0, (size_t)l->clients * (size_t)l->each);
-	for (int i = 0; i < l->clients; i++)
-		for (int k = 0; k < l->client[i].spans; k++) {
-			l->client[i].span[k].last = -1;
-			l->client[i].span[k].last_seq = 0;
-		}
-	if (rotated)
-		judge_file(t, rig_path(l->rig, member, "log/access.log.1"));
-	judge_file(t, rig_path(l->rig, member, "log/access.log"));
-	for (int i = 0; i < l->clients; i++)
-		for (int n = 0; n < l->client[i].settled; n++)
-			t->v->lost += t->seen[(size_t)i * (size_t)l->each + (size_t)n] == 0;
-}
-
-static uint64_t
-members_of(struct ring_rig *rig, uint64_t mask)
-{
-	for (int i = 0; i < rig->size && mask == 0; i++)
-		for (int k = 0; k < rig->size; k++)
-			if (rig->m[k].pid != 0)
-				mask |= (uint64_t)1 << k;
-	return mask;
-}
-
-struct numbered_verdict
-numbered_judge(struct numbered *l, uint64_t mask, bool rotated, const char *what)
-{
-	struct numbered_verdict v = { 0 };
-	struct tally t = { .load = l, .v = &v };
-	size_t all = (size_t)l->clients * (size_t)l->each;
-	int members = 0;
-	t.seen = malloc(all);
-	t.logs = calloc(all, sizeof *t.logs);
-	require(t.seen != NULL && t.logs != NULL, "out of memory");
-	mask = members_of(l->rig, mask);
-	for (int i = 0; i < l->rig->size; i++)
-		if ((mask >> i & 1) != 0) {
-			judge_member(&t, i, rotated);
-			members++;
-		}
-	for (size_t i = 0; i < all; i++)
-		v.split += t.logs[i] != 0 && t.logs[i] != members;
-	free(t.seen);
-	free(t.logs);
-	if (what == NULL)
-		return v;
-	printf("%s: sent %ld settled %ld again %ld broken %ld unconfirmed %ld full %ld; on %d: logged %ld doubled %ld lost %ld"
-	    " invented %ld disordered %ld split %ld\n", what, l->sent, l->settled, l->resent, l->broken, l->unconfirmed,
-	    l->full, members, v.logged, v.doubled, v.lost, v.invented, v.disordered, v.split);
-	fflush(stdout);
-	return v;
-}
-
-void
-numbered_wait_logged_(struct numbered *l, uint64_t mask, bool rotated)
-{
-	mask = members_of(l->rig, mask);
-	for (int i = 0; i < l->rig->size; i++) {
-		uint64_t one = mask & (uint64_t)1 << i;
-		if (one == 0)
-			continue;
-		/* Reading it all is dear: only when there may be enough in it. */
-		if (!rotated)
-			wait_for(log_lines(l->rig, i) >= (size_t)l->settled, SOON, "%s: %zu lines in access.log, %ld settled",
-			    l->rig->m[i].name, log_lines(l->rig, i), l->settled);
-		wait_for(numbered_judge(l, one, rotated, NULL).lost == 0, SOON, "%s: %ld settled messages are not in its log",
-		    l->rig->m[i].name, numbered_judge(l, one, rotated, NULL).lost);
-	}
-}
-
-void
-numbered_require_(struct numbered *l, uint64_t mask, bool rotated, const char *what)
-{
-	struct numbered_verdict v = numbered_judge(l, mask, rotated, what);
-	require(v.lost == 0, "%s: %ld settled messages are not in a log", what, v.lost);
-	require(v.doubled == 0, "%s: %ld messages are in a log twice", what, v.doubled);
-	require(v.invented == 0, "%s: %ld lines that nobody sent", what, v.invented);
-	require(v.disordered == 0, "%s: %ld messages out of order", what, v.disordered);
-	require(v.split == 0, "%s: %ld messages are in some logs only", what, v.split);
 }
 
 /* ---- conversations ---- */

@@ -48,8 +48,10 @@ struct numbered {
 	/* results */
 	struct numbered_client *client;
 	uint32_t *sent_ms;              /* [client * each + n] when it went first */
+	int64_t *settled_ms;            /* the same: when its ok was read */
 	long     sent, settled, resent, broken, unconfirmed, full;
 	int64_t  slowest_ms;            /* from first sent to settled */
+	int64_t  turn_ms, longest_turn_ms;      /* when it ran last; the longest that it did not run while it was the pump */
 	bool     halted;                /* nothing new is sent */
 };
 
@@ -60,12 +62,15 @@ void numbered_run(struct numbered *);           /* to its end: all sent and sett
 void numbered_halt(struct numbered *);          /* no more new ones; until all that was sent is settled */
 void numbered_wait_settled(struct numbered *, long more);       /* so many more than now; or all */
 void numbered_hang_up(struct numbered *);       /* closes all connections; what is not settled is unknown */
+/* The longest from first sent to settled; of what is not settled, to this time (of clock_mono_ms). */
+int64_t numbered_longest_wait_ms(const struct numbered *, int64_t now_ms);
 void numbered_fini(struct numbered *);
 
 /* What access.log of the members of mask (0: all that run; access.log.1 first, where rotated) say. */
 struct numbered_verdict {
 	long logged, doubled, lost, invented, disordered;
 	long split;                     /* texts in some of these logs and not in others */
+	int64_t lost_since_ms;          /* when the first of the lost ones was settled; INT64_MAX: none is lost */
 };
 struct numbered_verdict numbered_judge(struct numbered *, uint64_t mask, bool rotated, const char *what);
 /* All that was settled is in each log; then all is settled there once, in order, and the logs hold the same. */

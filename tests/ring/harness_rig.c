@@ -229,20 +229,33 @@ rig_make(struct ring_rig *rig, int members, const char *conf)
 		make_member(rig, i, conf);
 }
 
-/* ---- the end ---- */
-
-static void
-remove_folder(const char *path)
+void
+rig_up(struct ring_rig *rig, int members, const char *conf)
 {
-	fflush(NULL);
-	pid_t pid = fork();
-	if (pid == 0) {
-		execlp("rm", "rm", "-rf", path, (char *)NULL);
-		_exit(127);
-	}
-	if (pid > 0)
-		waitpid(pid, NULL, 0);
+	rig_make(rig, members, conf);
+	rig_start_all(rig);
 }
+
+/* ---- members by bits ---- */
+
+uint64_t
+rig_all(const struct ring_rig *rig)
+{
+	return ~(uint64_t)0 >> (64 - rig->size);
+}
+
+uint64_t
+rig_mask(const struct ring_rig *rig, uint64_t mask)
+{
+	if (mask != 0)
+		return mask;
+	for (int i = 0; i < rig->size; i++)
+		if (rig->m[i].pid != 0)
+			mask |= (uint64_t)1 << i;
+	return mask;
+}
+
+/* ---- the end ---- */
 
 static void
 judge_stderr(struct ring_rig *rig, int i)
@@ -264,7 +277,16 @@ rig_done(struct ring_rig *rig)
 	rig_now = NULL;
 	forget_paths();
 	if (getenv("KEEP") == NULL)
-		remove_folder(rig->folder);
+		run_tool("rm", "-rf", rig->folder, NULL);
+}
+
+void
+rig_down(struct ring_rig *rig)
+{
+	rig_stop_all(rig);
+	for (int i = 0; i < rig->size; i++)
+		log_check_form(rig, i);
+	rig_done(rig);
 }
 
 void

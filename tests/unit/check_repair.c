@@ -420,6 +420,7 @@ add(Suite *s)
 	ADD(gap_before_a_frame);
 	ADD(another_when_nothing_comes);
 	ADD(progress);
+	ADD(flow);
 	ADD(link_changes);
 	ADD(given_up);
 	ADD(given_up_as_a_run);
