@@ -289,4 +289,14 @@ assert_recovers(uint64_t from, const char *what, size_t at)
 	t.next = was;
 }
 
+static inline void
+add_case(Suite *s, const char *name, const TTest *test)
+{
+	TCase *c = unit_case(s, name);
+	tcase_add_unchecked_fixture(c, make_folder, remove_folder);
+	tcase_add_checked_fixture(c, NULL, tear_down);
+	tcase_add_test(c, test);
+}
+#define ADD(test) add_case(s, #test, test)
+
 #endif
