@@ -143,6 +143,8 @@ logger_open(struct server *server, const struct conf *c, int verbose, uid_t uid,
 		logger_free(&l);
 		return NULL;
 	}
+	/* It is never synced: a power cut can leave half a line, or NUL bytes. */
+	logfile_mend(&l->error);
 	if (mkdir(c->state_dir, 0750) < 0 && errno != EEXIST)
 		diag("cannot make %s: %s", c->state_dir, strerror(errno));
 	else if (uid != (uid_t)-1 && chown(c->state_dir, uid, gid) < 0)

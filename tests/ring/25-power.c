@@ -203,7 +203,7 @@ struct power_cut {
 	const char *sync;               /* what the members are told */
 	int64_t     sync_ms;            /* and what it means */
 	int64_t     when_ms, slack_ms;  /* of the cut; what is added */
-	long        lost;               /* on the members, each by itself */
+	long        lost;               /* of all rounds, each member by itself and all together */
 };
 
 /* How long before the cut the first of the lost was settled; 0: none is. */
@@ -237,7 +237,7 @@ judge_each(struct power_cut *p, struct numbered *l)
 	}
 }
 
-/* Under load, all at once, for so long after the start of the load. */
+/* Under load, all at once, so long after the first message was settled. */
 static void
 cut_all(struct power_cut *p, char tag, const char *ack, int64_t after_ms)
 {
@@ -250,7 +250,7 @@ cut_all(struct power_cut *p, char tag, const char *ack, int64_t after_ms)
 	l.steady = true;
 	for (int i = 0; i < l.clients; i++)
 		numbered_place(&l, i, i % rig.size, UINT64_C(1) << i % rig.size);
-	numbered_pump(&l);
+	numbered_wait_settled(&l, 1);
 	wait_while_running(after_ms);
 	p->when_ms = cut_power(false);
 	p->slack_ms = numbered_longest_wait_ms(&l, p->when_ms) + l.longest_turn_ms + l.every_ms;
@@ -266,6 +266,7 @@ cut_all(struct power_cut *p, char tag, const char *ack, int64_t after_ms)
 	    what, age_ms(p, &v), p->slack_ms);
 	require_young(p, &v, "the ring");
 	require(v.split == 0, "%ld messages are in some logs only", v.split);
+	p->lost += v.lost;
 	numbered_fini(&l);
 }
 

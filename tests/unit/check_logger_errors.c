@@ -205,6 +205,28 @@ START_TEST(reopened)
 }
 END_TEST
 
+/* What a power cut leaves is not glued to the next line. */
+START_TEST(torn)
+{
+	static const char left[] = "2026-11-20T08:32:01Z zogd whole\n2026-11-20T08:3\0\0\0\0\0";
+	begin_with((struct rig_options){ .verbose = 0 });
+	logger_free(&t.logger);
+	unit_file_write(t.dir, "error.log", left, sizeof left);
+	t.logger = open_logger(0);
+	start();
+	logger_say(t.logger, "zogd", "next");
+	logger_stop(t.logger);
+	size_t n;
+	char *log = unit_file_read(t.dir, "error.log", &n);
+	ck_assert_uint_eq(strlen(log), n);
+	assert_form(log);
+	ck_assert_int_eq(count_lines(log, " whole"), 1);
+	ck_assert_int_eq(count_lines(log, " next"), 1);
+	free(log);
+	end();
+}
+END_TEST
+
 /* Nobody told us: noticed with one of the next lines. */
 START_TEST(deleted)
 {
@@ -305,6 +327,7 @@ add(Suite *s)
 	UNIT_TEST(s, verbosity);
 	UNIT_TEST(s, flood_of_error_lines);
 	UNIT_TEST(s, reopened);
+	UNIT_TEST(s, torn);
 	UNIT_TEST(s, deleted);
 	UNIT_TEST(s, old_files_stay_when_reopening_fails);
 	UNIT_TEST(s, cannot_open);
