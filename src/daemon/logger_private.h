@@ -50,6 +50,8 @@ struct logger {
 	struct access  *access;
 	struct logfile  error;
 	int64_t         sync_ms;
+	uint64_t        trim_bytes;     /* that came since memory was given back */
+	int64_t         trim_ms;        /* when it is to be given back, unless more comes */
 	int64_t         looked_ms;      /* when we last looked whether the files are still there */
 	int64_t         cursor_ms;      /* when the cursor was last taken */
 	uint64_t        cursor_bytes;   /* that came since */

@@ -4,19 +4,27 @@
 #include "daemon/logger_private.h"
 
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/block.h"
 #include "base/clock.h"
 #include "base/diag.h"
 #include "base/text.h"
 #include "base/thread.h"
 
 /* How long the cursor of access.log may be behind: what came since is compared with the file at the next start. */
-enum { CURSOR_MS = 10 * 1000 };
+enum {
+	CURSOR_MS = 10 * 1000,
+	TRIM_MS = 1000,                 /* of quiet */
+	TRIM_BYTES = 1024 * 1024,       /* less than that is not worth it */
+};
 
 /* Says a failure of access.log where it can still be said; once until it is over. */
 static void
@@ -188,6 +196,8 @@ take_jobs(struct logger *l, struct job *jobs)
 		j->done(j, j->epoch == 0 ? error : NULL);
 	}
 	l->cursor_bytes += bytes;
+	l->trim_bytes += bytes;
+	l->trim_ms = clock_mono_ms() + TRIM_MS;
 	lock_acquire(&l->lock);
 	l->bytes -= bytes;
 	if (l->waiting != 0 && l->bytes <= l->limit_bytes)
@@ -229,6 +239,22 @@ look_after_files(struct logger *l, bool asked)
 	if (!asked)
 		logger_say(l, "zogd", "a log is not the file we write to any more: both are opened anew");
 	reopen_files(l);
+}
+
+/* After a busy time what it took of memory goes back to the system. */
+static int64_t
+trim_if_due(struct logger *l, int64_t now)
+{
+	if (l->trim_bytes < TRIM_BYTES)
+		return INT64_MAX;
+	if (now < l->trim_ms)
+		return l->trim_ms;
+	l->trim_bytes = 0;
+	block_trim();
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+	return INT64_MAX;
 }
 
 /* ---- the disk, by way of the syncer ---- */
@@ -407,7 +433,9 @@ one_round(struct logger *l, struct asked *a)
 	/* The clock may have brought frames, too: what was held back, or waited behind a gap that was passed over. */
 	flush_access(l);
 	report_journal(l, core_errno(l->core));
-	int64_t cursor = cursor_if_due(l, now);
+	int64_t cursor = cursor_if_due(l, now), trim = trim_if_due(l, now);
+	if (trim < next)
+		next = trim;
 	if (access_behind(l->access) && now + 500 < next)
 		next = now + 500;
 	return cursor < next ? cursor : next;

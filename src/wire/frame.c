@@ -7,9 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/block.h"
 #include "base/crc32c.h"
 #include "base/text.h"
 #include "base/wide.h"
+
+enum { BLOCK_LEAST = 32 * 1024 };       /* a frame of this size takes a block */
 
 /* Which words a byte may stand in: a name has no '.', a kind no capitals. */
 enum { IN_KIND = 1, IN_NAME = 2, IN_CLIENT = 4 };
@@ -25,10 +28,13 @@ static const unsigned char classes[256] = {
 struct frame *
 frame_new(const char *kind, const char *origin, size_t room)
 {
-	struct frame *f = malloc(sizeof *f + FRAME_HEAD_MAX + room);
+	size_t size = sizeof(struct frame) + FRAME_HEAD_MAX + room;
+	bool block = size >= BLOCK_LEAST && size <= BLOCK_BYTES;
+	struct frame *f = block ? block_get() : malloc(size);
 	if (f == NULL)
 		return NULL;
 	memset(f, 0, sizeof *f);
+	f->block = block;
 	atomic_init(&f->refs, 1);
 	assert(strlen(origin) <= FRAME_NAME && strlen(kind) <= FRAME_KIND);
 	strcpy(f->h.kind, kind);
@@ -85,9 +91,14 @@ frame_ref(struct frame *f)
 void
 frame_drop(struct frame **f)
 {
-	if (*f != NULL && atomic_fetch_sub_explicit(&(*f)->refs, 1, memory_order_acq_rel) == 1)
-		free(*f);
+	struct frame *last = *f;
 	*f = NULL;
+	if (last == NULL || atomic_fetch_sub_explicit(&last->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	if (last->block)
+		block_put(last);
+	else
+		free(last);
 }
 
 /* ---- reading ---- */

@@ -40,6 +40,7 @@ struct frame {
 	char             *record;       /* the whole, "0 " first: as on the disk; NULL before frame_seal */
 	size_t            head_size;    /* bytes of its header line, W to CR LF */
 	char             *body;
+	bool              block;        /* its memory is a block's (base/block) */
 	char              store[];
 };
 
