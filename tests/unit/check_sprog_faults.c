@@ -299,7 +299,7 @@ START_TEST(late_member)
 	stub_ring(file, (uint16_t[]){ x.port, y.port }, 2);
 	o.ring_file = file;
 	o.choice = SPROG_ROUND_ROBIN;
-	o.timeout_ms = 100;
+	o.timeout_ms = 1000;   /* two more must be sent within it */
 	o.window = 31;          /* too few for runs */
 	struct sprog *s = open_with(&o);
 	unlink(file);
@@ -308,7 +308,7 @@ START_TEST(late_member)
 	seen.burst = 20;
 	int status[2];
 	for (int i = 0; i < 2; i++)
-		status[i] = sprog_send(s, "long", 4, 400);
+		status[i] = sprog_send(s, "long", 4, 3000);
 	ck_assert(status[0] == SPROG_UNKNOWN || status[1] == SPROG_UNKNOWN);
 	ck_assert(status[0] == SPROG_OK || status[1] == SPROG_OK);
 	ck_assert_int_eq(sprog_wait(s, STUB_DEADLINE_MS), SPROG_OK);
