@@ -43,7 +43,7 @@ START_TEST(each_its_own)
 }
 END_TEST
 
-#ifndef __SANITIZE_ADDRESS__
+#if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__    /* they have memory of their own */
 START_TEST(given_back)
 {
 	void *block[MANY];
@@ -103,7 +103,7 @@ static void
 add(Suite *s)
 {
 	UNIT_TEST(s, each_its_own);
-#ifndef __SANITIZE_ADDRESS__
+#if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__    /* they have memory of their own */
 	UNIT_TEST(s, given_back);
 #endif
 	UNIT_TEST(s, threads);
