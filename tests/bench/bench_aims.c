@@ -25,7 +25,7 @@ struct aim {
 static const struct aim aims[] = {
 	RATE("one", "raw", 0.30, "one pipelining client, ack 1, of the raw ring: first step", false),
 	RATE("one", "raw", 0.35, "one pipelining client, ack 1, of the raw ring", false),
-	RATE("five", "one", 1.0, "five clients on five members, of one client", true),
+	RATE("five", "raw", 0.35, "five clients on five members, of the raw ring", false),
 	RATE("majority", "one", 0.8, "ack majority, of ack 1", true),
 	RATE("all", "one", 0.8, "ack all, of ack 1", true),
 	{ "one", "cpu", "raw", "cpu", '<', 3.5, "CPU a message at full rate, of the raw ring's", false },
