@@ -42,9 +42,13 @@ test_of none 0 "Running suite(s):100%: Checks: 0, Failures: 0, Errors: 0"
 test_of leaks 99 "100%: Checks: 3, Failures: 0, Errors: 0"
 test_of dies 1 "no line of Check"
 test_of elsewhere 77 "not here"
+test_of partly 0 "skipped: one: not here
+100%: Checks: 3, Failures: 0, Errors: 0"
 echo "exit 0" >source/tests/script.sh
 
 expect 0 "4 passed, 0 failed, 1 skipped" good script elsewhere
+expect 0 "2 passed, 0 failed, 1 skipped" partly
+says "skipped: one: not here"
 expect 1 "5 passed, 2 failed, 0 skipped" good bad
 expect 1 "3 passed, 1 failed, 0 skipped" leaks
 expect 1 "0 passed, 1 failed, 0 skipped" dies
