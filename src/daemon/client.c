@@ -136,7 +136,7 @@ client_flush(struct session *s)
 	send_batch(s, ANSWER_OKS);
 }
 
-const struct session_kind client_kind = { client_input, client_turn, client_flush, client_patience };
+const struct session_kind client_kind = { client_input, client_turn, client_flush, client_patience, "client", false };
 
 /* ---- the numbered form: N TEXT ---- */
 
@@ -277,4 +277,4 @@ numbered_input(struct session *s)
 	}
 }
 
-static const struct session_kind numbered_kind = { numbered_input, client_turn, numbered_flush, client_patience };
+static const struct session_kind numbered_kind = { numbered_input, client_turn, numbered_flush, client_patience, "client", false };

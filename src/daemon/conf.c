@@ -11,6 +11,7 @@
 #include "base/escape.h"
 #include "base/text.h"
 #include "daemon/conf_private.h"
+#include "daemon/secret.h"
 
 /* What a line of the file, or an option, is called in an error. */
 struct place {
@@ -226,6 +227,10 @@ finish(struct conf *c, const struct conf_source *from, struct buf *errors, struc
 		    file);
 	if (c->forwarding == ROUTE_V02)
 		good &= check_v02(c, file, errors);
+	if (c->secret_file != NULL)
+		good &= (c->secrets = secrets_read(c->secret_file, errors)) != NULL;
+	else if (notes != NULL && (c->allow_peers.count != 0 || !c->allow_peers.ring))
+		buf_printf(notes, "%s: allow-peers has no effect without secret-file: a peer is known by its address\n", file);
 	return good;
 }
 
@@ -261,6 +266,8 @@ conf_fini(struct conf *c)
 	free(c->group);
 	free(c->ack);
 	free(c->sync);
+	free(c->secret_file);
+	secrets_free(&c->secrets);
 	memset(c, 0, sizeof *c);
 }
 

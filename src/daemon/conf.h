@@ -14,6 +14,8 @@
 
 enum { CONF_LISTEN = 8, CONF_RANGES = 64 };
 
+struct secrets;
+
 struct conf_listen {
 	int  count;
 	char host[CONF_LISTEN][NET_HOST];
@@ -30,7 +32,9 @@ struct conf {
 	char *member;                   /* our name; text settings belong to the conf, NULL: none */
 	char *ring_file, *log_dir, *state_dir, *control, *pidfile, *user, *group;
 	struct conf_listen listen_peers, listen_clients;        /* count 0: the member's own address */
-	struct conf_allow  allow_clients;
+	struct conf_allow  allow_clients, allow_peers;          /* the latter counts with a secret only */
+	char           *secret_file;
+	struct secrets *secrets;        /* what is in it; NULL: none */
 	int64_t forwarding;             /* enum route_rule */
 	int64_t keep_alive_ms, reconnect_min_ms, reconnect_max_ms, peer_timeout_ms;
 	int64_t client_idle_ms, drain_ms;

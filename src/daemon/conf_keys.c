@@ -120,12 +120,16 @@ parse_sync(void *at, const char *value)
 	return parse_text(at, value);
 }
 
+/* A path, or none. */
 static const char *
-parse_never(void *at, const char *value)
+parse_path_or_none(void *at, const char *value)
 {
-	(void)at;
-	(void)value;
-	return "not set: this version cannot check a secret, and will not pretend to";
+	char **text = at;
+	if (strcmp(value, "none") != 0)
+		return parse_text(at, value);
+	free(*text);
+	*text = NULL;
+	return NULL;
 }
 
 static const char *
@@ -188,7 +192,8 @@ const struct key conf_keys[] = {
 	{ "listen-peers", NULL, parse_listen, AT(listen_peers), FIXED },
 	{ "listen-clients", NULL, parse_listen, AT(listen_clients), FIXED },
 	{ "allow-clients", "127.0.0.0/8 ::1/128 ring", parse_allow, AT(allow_clients), LIVE },
-	{ "secret-file", NULL, parse_never, 0, FIXED },
+	{ "allow-peers", "ring", parse_allow, AT(allow_peers), LIVE },
+	{ "secret-file", NULL, parse_path_or_none, AT(secret_file), FIXED },
 	{ "forwarding", "v0.2.2", parse_rule, AT(forwarding), LIVE },
 	{ "ack", "1", parse_ack, AT(ack), LIVE },
 	{ "ack-timeout", "10", parse_ms, AT(ack_timeout_ms), LIVE },
@@ -216,7 +221,7 @@ const struct key conf_keys[] = {
 char **
 conf_path(struct conf *c, const struct key *k)
 {
-	return k->parse == parse_path ? (char **)(void *)((char *)c + k->at) : NULL;
+	return k->parse == parse_path || k->parse == parse_path_or_none ? (char **)(void *)((char *)c + k->at) : NULL;
 }
 
 static void
@@ -263,8 +268,6 @@ conf_print_value(const struct conf *c, const struct key *k, struct buf *out)
 		print_listen(at, out);
 	else if (k->parse == parse_allow)
 		print_allow(at, out);
-	else if (k->parse == parse_never)
-		buf_puts(out, "none");
 	else
 		buf_puts(out, *(char *const *)at != NULL ? *(char *const *)at : "none");
 }

@@ -264,9 +264,8 @@ link_dial(struct link *l, struct view *view)
 	char hello[LINK_HELLO_BYTES];
 	l->was = l->form;
 	link_set_form(l, LINK_OPENING);
-	link_frames_hello(l, view, hello);
-	if (!link_put_first(l, hello))
-		l->connected_ms = 0;    /* no memory: over at the next turn */
+	if (!link_frames_hello(l, view, hello) || !link_put_first(l, hello))
+		l->connected_ms = 0;    /* over at the next turn */
 }
 
 void

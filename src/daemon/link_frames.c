@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "daemon/link_private.h"
+#include "daemon/secret.h"
 #include "daemon/words.h"
 
 enum {
@@ -19,47 +20,96 @@ enum {
 
 /* ---- the opening ---- */
 
-void
+bool
 link_frames_hello(struct link *l, const struct view *v, char line[LINK_HELLO_BYTES])
 {
-	snprintf(line, LINK_HELLO_BYTES, "HELLO zog/1 ring=%08x from=%s to=%s epoch=%" PRIu64 "\r\n", view_ring_id(v), v->conf.member,
-	    l->member.name, server_epoch(l->server));
+	char nonce[PROOF_NONCE + 1];
+	bool secret = v->conf.secrets != NULL;
+	l->proving = false;
+	if (secret && !proof_nonce(nonce))
+		return false;
+	snprintf(l->hello, sizeof l->hello, "HELLO zog/1 ring=%08x from=%s to=%s epoch=%" PRIu64 "%s%s", view_ring_id(v),
+	    v->conf.member, l->member.name, server_epoch(l->server), secret ? " nonce=" : "", secret ? nonce : "");
+	snprintf(line, LINK_HELLO_BYTES, "%.*s\r\n", LINK_HELLO_BYTES - 3, l->hello);
+	return true;
 }
 
-const char *
-link_frames_opening(struct link *l, char *p, size_t n)
+/* Its answer to HELLO that is no OK. NULL: it speaks the plain form, and shall. */
+static const char *
+refused(struct link *l, const struct view *v, const char *line)
 {
-	char line[LINK_ANSWER_BYTES + 1], value[WORDS_VALUE];
-	static const char ok[] = "OK zog/1 ";
-	memcpy(line, p, n);
-	line[n] = '\0';
-	l->unanswered = 0;
-	l->probing = false;
-	if (strncmp(line, ok, sizeof ok - 1) != 0) {
-		if (strncmp(line, "error", 5) != 0)
-			return "its answer to HELLO makes no sense";
-		if (strstr(line, "not a member") != NULL || strstr(line, "not the member") != NULL) {
-			link_answered(l, p, n);
-			return "it refuses us";
-		}
-		link_set_form(l, LINK_PLAIN);
-		logger_say(l->server->logger, "zogd", "%s speaks the plain form only: at most once, nothing is repaired", l->member.name);
-		link_go_up(l);
-		return NULL;
+	if (strncmp(line, "error", 5) != 0)
+		return "its answer to HELLO makes no sense";
+	/* With a secret there is no plain form: else all would be had by claiming to know no other. */
+	if (strstr(line, "not a member") != NULL || strstr(line, "not the member") != NULL || v->conf.secrets != NULL) {
+		link_answered(l, line, strlen(line));
+		return "it refuses us";
 	}
-	if (!words_value(p, n, "from", value) || strcmp(value, l->member.name) != 0)
+	link_set_form(l, LINK_PLAIN);
+	logger_say(l->server->logger, "zogd", "%s speaks the plain form only: at most once, nothing is repaired", l->member.name);
+	link_go_up(l);
+	return NULL;
+}
+
+/* It has said OK: we prove that we know the secret. */
+static const char *
+prove(struct link *l, const struct view *v, const char *line)
+{
+	char nonce[WORDS_VALUE];
+	struct buf proof = BUF_INIT;
+	if (!words_value(line, strlen(line), "nonce", nonce))
+		return "its answer to HELLO is without nonce: has it no secret-file?";
+	if (!proof_nonce_ok(nonce) || strlen(line) >= sizeof l->answer)
+		return "its answer to HELLO makes no sense";
+	strcpy(l->answer, line);
+	bool good = secrets_prove(v->conf.secrets, l->hello, l->answer, &proof) && buf_put(&proof, "\r\n", 3) &&
+	    link_put_first(l, proof.data);
+	buf_fini(&proof);
+	l->proving = true;
+	return good ? NULL : strerror(ENOMEM);
+}
+
+/* The answer to HELLO, and with a secret the one to our PROOF. */
+static const char *
+opening(struct link *l, const struct view *v, const char *line)
+{
+	static const char ok[] = "OK zog/1 ";
+	char value[WORDS_VALUE], id[16];
+	size_t n = strlen(line);
+	if (l->proving) {
+		if (!secrets_accept(v->conf.secrets, line, n, l->hello, l->answer))
+			return "it does not know the secret";
+		line = l->answer;
+		n = strlen(line);
+	} else if (strncmp(line, ok, sizeof ok - 1) != 0) {
+		return refused(l, v, line);
+	} else if (!words_value(line, n, "from", value) || strcmp(value, l->member.name) != 0) {
 		return "another member answers there";
-	struct view *v = server_view(l->server);
-	char id[16];
+	} else if (v->conf.secrets != NULL) {
+		return prove(l, v, line);
+	}
 	snprintf(id, sizeof id, "%08x", view_ring_id(v));
-	view_drop(&v);
-	l->other_ring = words_value(p, n, "ring", value) && strcmp(value, id) != 0;
+	l->other_ring = words_value(line, n, "ring", value) && strcmp(value, id) != 0;
 	l->heard = true;
 	/* What waited for a peer that spoke the plain form it now pulls. */
 	buf_clear(&l->out);
 	link_set_form(l, LINK_FRAMES);
 	link_go_up(l);
 	return NULL;
+}
+
+const char *
+link_frames_opening(struct link *l, char *p, size_t n)
+{
+	char line[LINK_ANSWER_BYTES + 1];
+	memcpy(line, p, n);
+	line[n] = '\0';
+	l->unanswered = 0;
+	l->probing = false;
+	struct view *v = server_view(l->server);
+	const char *why = opening(l, v, line);
+	view_drop(&v);
+	return why;
 }
 
 /* ---- sending ---- */

@@ -18,6 +18,7 @@ enum {
 	LINK_ANSWER_BYTES = 4096,       /* longest answer line that is still read */
 	LINK_WHY = 160,
 	LINK_HELLO_BYTES = 256,
+	LINK_PROOF_BYTES = 512,         /* of an answer to HELLO where there is a secret */
 	LINK_OPENING_MS = 5000,         /* for the peer to answer HELLO */
 };
 
@@ -58,6 +59,9 @@ struct link {
 	bool            deaf;           /* it rests, and what the peer answers may wait */
 	bool            read_all;       /* the last read left nothing */
 	unsigned        direct;         /* frames sent by others since it rests deaf */
+	bool            proving;        /* opening: our PROOF is out, the peer's is awaited */
+	char            hello[LINK_HELLO_BYTES];        /* opening with a secret: both lines, without their ends */
+	char            answer[LINK_PROOF_BYTES];
 	bool            probing;        /* what is unanswered is a keepAlive, or the opening */
 	struct buf      entries;        /* taken from the queue: struct outq_entry */
 	size_t          entry_sent;     /* frames: bytes of the first of them that are out already */
@@ -87,7 +91,7 @@ void        link_plain_unwrap(struct link *, struct view *);    /* what waits in
 uint64_t    link_plain_lines(const struct link *);              /* messages that wait in out */
 
 /* The numbered form. */
-void        link_frames_hello(struct link *, const struct view *, char line[LINK_HELLO_BYTES]); /* the opening */
+bool        link_frames_hello(struct link *, const struct view *, char line[LINK_HELLO_BYTES]); /* the opening; false: no random bytes */
 const char *link_frames_opening(struct link *, char *p, size_t n);      /* the answer to it */
 const char *link_frames_send(struct link *, int64_t now);
 outq_direct link_frames_direct;                         /* in the place of the writer */

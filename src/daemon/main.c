@@ -135,6 +135,7 @@ serve(const struct conf_source *source, struct conf *conf, const struct argument
 {
 	struct process_account account;
 	struct server server;
+	bool secret = conf->secret_file != NULL;
 	char *user = conf->user != NULL ? strdup(conf->user) : NULL;
 	int rc = process_find_account(conf->user, conf->group, &account);
 	if (rc == EX_OK && conf->pidfile != NULL)
@@ -149,6 +150,8 @@ serve(const struct conf_source *source, struct conf *conf, const struct argument
 	rc = server_open(&server, source, conf, a->verbose, account.uid, account.gid);
 	if (rc == EX_OK)
 		rc = process_drop(user, &account);
+	if (rc == EX_OK)
+		rc = process_seal(secret);
 	if (rc == EX_OK && (rc = server_start(&server)) != EX_OK) {
 		/* Some threads run and some do not: there is nothing yet that a stop in order would save. */
 		process_pidfile_remove();

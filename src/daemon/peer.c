@@ -2,21 +2,16 @@
  * peer.c - what a member's connection to us brings: plain lines, or after HELLO frames and words about streams (doc/protocol,
  * sections 3 and 6). Entered by the threads of peer sessions. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/server.h"
-#include "daemon/session.h"
-#include "daemon/words.h"
+#include "daemon/peer_private.h"
 
 enum {
 	WORDS_BYTES = 4096,             /* of a line about streams */
 	BODY_MS = 10 * 1000,            /* for the rest of a frame, or line, that has begun */
 };
-
-static const struct session_kind frames_kind;
 
 static int64_t
 peer_patience(const struct session *s)
@@ -27,7 +22,7 @@ peer_patience(const struct session *s)
 }
 
 /* The ring may have been changed by HUP since the last turn: who is this now? */
-static void
+void
 peer_turn(struct session *s)
 {
 	char id[16];
@@ -52,33 +47,6 @@ plain_flush(struct session *s)
 	server_relay_plain(s->server, s->view, job, s->place, s->batch_wrap);
 }
 
-/* HELLO zog/1 ring=RINGID from=NAME to=NAME epoch=EPOCH */
-static void
-hello(struct session *s, const struct line *l)
-{
-	char from[WORDS_VALUE], to[WORDS_VALUE], ring[WORDS_VALUE], id[16], text[200];
-	const struct conf *c = &s->view->conf;
-	snprintf(id, sizeof id, "%08x", view_ring_id(s->view));
-	bool all = words_value(l->text, l->len, "from", from) && words_value(l->text, l->len, "to", to) &&
-	    words_value(l->text, l->len, "ring", ring);
-	const char *bad = !all ? "bad HELLO" : strcmp(to, c->member) != 0 ? "not the member that was asked for" :
-	    !view_is_member(s->view, from, &s->addr) ? "not a member" : NULL;
-	if (bad != NULL) {
-		session_bad(s, bad, l->text, l->len);
-		session_close(s);
-		return;
-	}
-	strcpy(s->peer, from);
-	snprintf(s->peer_ring, sizeof s->peer_ring, "%.15s", ring);
-	s->other_ring = strcmp(ring, id) != 0;
-	if (s->other_ring)
-		logger_say(s->server->logger, "zogd", "%s has another ring file: it only repairs with us", from);
-	snprintf(text, sizeof text, "OK zog/1 from=%s epoch=%" PRIu64 " ring=%s", c->member, server_epoch(s->server), id);
-	session_reply(s, text);
-	logger_tell(s->server->logger, JOB_HELLO, from, NULL);
-	s->kind = &frames_kind;
-}
-
 static void
 plain_line(struct session *s, const char *p, const struct line *l)
 {
@@ -91,7 +59,7 @@ plain_line(struct session *s, const char *p, const struct line *l)
 		return;
 	}
 	if (first && l->size > sizeof hello_word && memcmp(p, hello_word, sizeof hello_word - 1) == 0) {
-		hello(s, l);
+		peer_hello(s, l->text, l->len);
 		return;
 	}
 	if (p[0] < '0' || p[0] > '2') {
@@ -112,7 +80,7 @@ plain_input(struct session *s)
 	session_lines(s, 1, plain_line, NULL);
 }
 
-const struct session_kind peer_kind = { plain_input, peer_turn, plain_flush, peer_patience };
+const struct session_kind peer_kind = { plain_input, peer_turn, plain_flush, peer_patience, "peer", false };
 
 /* ---- the numbered form ---- */
 
@@ -206,4 +174,4 @@ frames_flush(struct session *s)
 	(void)s;
 }
 
-static const struct session_kind frames_kind = { frames_input, peer_turn, frames_flush, peer_patience };
+const struct session_kind peer_frames_kind = { frames_input, peer_turn, frames_flush, peer_patience, "peer", false };

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -228,6 +229,20 @@ process_drop(const char *user, const struct process_account *a)
 }
 
 /* ---- limits and signals ---- */
+
+int
+process_seal(bool secret)
+{
+	const char *what = NULL;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		what = "PR_SET_NO_NEW_PRIVS";
+	else if (secret && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		what = "PR_SET_DUMPABLE";
+	if (what == NULL)
+		return EX_OK;
+	diag("cannot set %s: %s", what, strerror(errno));
+	return EX_OSERR;
+}
 
 void
 process_raise_limits(void)

@@ -26,6 +26,8 @@ struct process_account {
 int  process_find_account(const char *user, const char *group, struct process_account *);      /* exit code, as above */
 int  process_drop(const char *user, const struct process_account *);                            /* for good; exit code */
 
+int  process_seal(bool secret);         /* nothing started from here gains rights; with a secret in memory, no core files and no
+                                           debuggers. After process_drop; exit code */
 void process_raise_limits(void);        /* as many descriptors as we may have */
 void process_block_signals(void);       /* before the first thread */
 void process_serve(struct server *);    /* HUP, USR1, USR2 until TERM or INT; another one makes the stop hurry */

@@ -16,7 +16,12 @@
 #include "daemon/ranks.h"
 #include "daemon/session.h"
 
-enum { AWAITS_MS = 10 * 1000 };
+enum {
+	AWAITS_MS = 10 * 1000,
+	/* With a secret, connections to the peer port: those of members, their successors, and some that have yet to open. */
+	PEERS_EACH = 4,
+	PEERS_MORE = 64,
+};
 
 /* ---- what sessions call ---- */
 
@@ -177,10 +182,12 @@ static void
 peer_arrived(struct server *s, int fd, const struct addr *from)
 {
 	struct view *v = server_view(s);
-	if (view_member_from(v, from) == VIEW_STRANGER) {
+	const struct session_kind *kind = v->conf.secrets != NULL ? &peer_secret_kind : &peer_kind;
+	bool crowded = sessions_count(s->peers, NULL) >= PEERS_EACH * v->conf.ring.size + PEERS_MORE;
+	if (!view_allows_peer(v, from) || crowded) {
 		stats_add(&s->stats.peers_refused, 1);
-		refuse(s, fd, from, "not a member");
-	} else if (sessions_start(s->peers, s, &peer_kind, fd, from) < 0) {
+		refuse(s, fd, from, crowded ? "too many connections" : "not a member");
+	} else if (sessions_start(s->peers, s, kind, fd, from) < 0) {
 		stats_add(&s->stats.peers_refused, 1);
 		logger_limited(s->logger, from, "cannot serve", strerror(errno));
 	} else {

@@ -61,6 +61,7 @@ void     server_answer(struct server *, const char *member, struct frame *);    
 void     server_tell(struct server *, const char *member, const char *line);
 uint64_t server_new_epoch(struct server *, uint64_t least);             /* our next frame begins a new stream */
 
-extern const struct session_kind client_kind, peer_kind;
+extern const struct session_kind client_kind;
+extern const struct session_kind peer_kind, peer_secret_kind;  /* the second where there is a secret */
 
 #endif

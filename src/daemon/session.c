@@ -79,7 +79,7 @@ static void
 end_of_input(struct session *s)
 {
 	s->eof = s->closing = true;
-	if (s->in.len != 0 && !atomic_load(&s->stop))
+	if (s->in.len != 0 && !atomic_load(&s->stop) && !s->kind->silent)
 		session_bad(s, line_reason_cut, buf_begin(&s->in), s->in.len);
 	buf_clear(&s->in);
 }
@@ -132,6 +132,12 @@ session_may_read(const struct session *s)
 static void
 expire(struct session *s, int64_t now)
 {
+	if (s->kind->silent && s->out.len == 0) {
+		if (!s->spoken)         /* else it was said before */
+			logger_limited(s->server->logger, &s->addr, "no opening", "no HELLO, or no PROOF, in time");
+		s->closing = s->eof = true;
+		return;
+	}
 	if (s->closing || s->out.len != 0) {
 		logger_limited(s->server->logger, &s->addr, "replies not read", "replies not read: connection closed");
 		buf_clear(&s->out);
@@ -240,7 +246,7 @@ void *
 session_main(void *arg)
 {
 	struct session *s = arg;
-	thread_name(s->kind == &peer_kind ? "peer" : "client");
+	thread_name(s->kind->name);
 	run(s);
 	logger_debug(s->server->logger, s->who, "closed");
 	view_drop(&s->view);
@@ -248,6 +254,7 @@ session_main(void *arg)
 	buf_fini(&s->out);
 	buf_fini(&s->replies);
 	buf_fini(&s->texts);
+	free(s->opening);
 	if (s->wake_fd >= 0)
 		close(s->wake_fd);
 	sessions_ended(s);

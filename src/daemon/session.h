@@ -30,6 +30,8 @@ struct session_kind {
 	void    (*turn)(struct session *);                      /* view is a new one, perhaps; NULL: no matter */
 	void    (*flush)(struct session *);                     /* nothing more at hand: the batch is to be sent off */
 	int64_t (*patience)(const struct session *);            /* ms without anything complete, then it is closed */
+	const char *name;       /* of its thread */
+	bool     silent;        /* closed without a word */
 };
 
 /* What a job that is done means for its sender. */
@@ -79,6 +81,7 @@ struct session {
 	char                       peer[RING_NAME + 1]; /* a member's connection: who; "": not opened */
 	char                       peer_ring[16];       /* the RINGID it opened with */
 	bool                       other_ring;  /* and that is not ours */
+	struct opening            *opening;     /* a member's connection whose proof is awaited; NULL: no */
 	int64_t                    alive_ms;    /* of the last complete line, or bytes that went out */
 	bool                       closing;     /* no further line is read */
 	bool                       eof;         /* the other side has closed its half */

@@ -12,6 +12,7 @@
 	X(clients_refused,      "client connections refused (allow-clients, max-clients)") \
 	X(peers_accepted,       "peer connections taken") \
 	X(peers_refused,        "peer connections refused (not a member)") \
+	X(peers_unproven,       "peer connections sent away (no HELLO, or no proof that they know the secret)") \
 	X(from_clients,         "good messages from clients") \
 	X(from_peers,           "good messages from peers") \
 	X(bad,                  "bad messages") \

@@ -95,10 +95,9 @@ view_is_member(const struct view *v, const char *name, const struct addr *a)
 	return i >= 0 && v->link[i] != NULL && link_is_from(v->link[i], a);
 }
 
-bool
-view_allows_client(const struct view *v, const struct addr *a)
+static bool
+allows(const struct view *v, const struct conf_allow *allow, const struct addr *a)
 {
-	const struct conf_allow *allow = &v->conf.allow_clients;
 	for (int i = 0; i < allow->count; i++)
 		if (cidr_holds(&allow->range[i], a))
 			return true;
@@ -108,6 +107,20 @@ view_allows_client(const struct view *v, const struct addr *a)
 		if (addr_same_host(&v->own[i], a))
 			return true;
 	return view_member_from(v, a) != VIEW_STRANGER;
+}
+
+bool
+view_allows_client(const struct view *v, const struct addr *a)
+{
+	return allows(v, &v->conf.allow_clients, a);
+}
+
+bool
+view_allows_peer(const struct view *v, const struct addr *a)
+{
+	if (v->conf.secrets == NULL)
+		return view_member_from(v, a) != VIEW_STRANGER;
+	return allows(v, &v->conf.allow_peers, a);
 }
 
 int

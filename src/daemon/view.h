@@ -36,6 +36,7 @@ enum { VIEW_SEVERAL = -1, VIEW_STRANGER = -2 };
 int  view_member_from(const struct view *, const struct addr *);
 bool view_is_member(const struct view *, const char *name, const struct addr *);        /* that one, from one of its addresses */
 bool view_allows_client(const struct view *, const struct addr *);
+bool view_allows_peer(const struct view *, const struct addr *);        /* to open as a member; who it is, it has to show */
 
 /* Puts a frame into the queues of those it goes to; never blocks. */
 void view_forward_own(struct view *, struct frame *);                           /* from a client of ours */

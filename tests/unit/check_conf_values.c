@@ -125,11 +125,6 @@ START_TEST(values_to_choose_from)
 		{ "never", NULL, "none, always or seconds" }, { "-1", NULL, "none, always or seconds" }, { "", NULL, "" },
 	};
 	TRY_KEY("sync", syncs);
-	/* A secret that is not checked would be worse than none. */
-	static const struct value secrets[] = {
-		{ "/etc/zog/secret", NULL, NEVER }, { "none", NULL, NEVER }, { "", NULL, NEVER },
-	};
-	TRY_KEY("secret-file", secrets);
 }
 END_TEST
 
@@ -237,6 +232,7 @@ START_TEST(defaults)
 	    "listen-peers = the member's own address\n"
 	    "listen-clients = the member's own address\n"
 	    "allow-clients = 127.0.0.0/8 ::1/128 ring\n"
+	    "allow-peers = ring\n"
 	    "secret-file = none\n"
 	    "forwarding = v0.2.2\n"
 	    "ack = 1\n"

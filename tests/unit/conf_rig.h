@@ -127,6 +127,5 @@ load_with(const char *lines)
 #define ALLOW "up to 64 of ADDRESS, ADDRESS/BITS, ring or any, separated by blanks"
 #define NAME "a member's name (a letter, then up to 15 of A-Za-z0-9_-)"
 #define ACK "a number from 1 to the ring's size, majority or all"
-#define NEVER "not set: this version cannot check a secret, and will not pretend to"
 
 #endif
