@@ -11,7 +11,7 @@ fuzz=$TOP/tests/fuzz
 flags="-std=c11 -D_GNU_SOURCE -g -O1 -fno-omit-frame-pointer -Wall -Wextra -Werror -I$TOP/src -pthread"
 checks='-fno-sanitize-recover=undefined'
 # The parsers and what they stand on; nothing of them waits or listens.
-modules=$(cd "$TOP/src" && echo base/*.c wire/*.c ring/*.c store/journal*.c daemon/conf*.c)
+modules=$(cd "$TOP/src" && echo base/*.c wire/*.c ring/*.c store/journal*.c daemon/conf*.c daemon/secret.c)
 
 # works FLAGS...: whether the compiler makes, with these, a program that runs.
 works()
