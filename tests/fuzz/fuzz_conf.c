@@ -71,17 +71,15 @@ check_limits(const struct conf *c)
 	}
 }
 
-/* The last option wins, so ring and member stay ours. */
+/* The last option wins, so ring and member stay ours, and no file that the input names is read. */
 static void
 try(const char *file, const char *option, const char *place)
 {
-	const char *options[3] = { ring_option, "member=la" };
-	struct conf_source from = { .file = file, .options = options, .count = 2, .dir = folder };
-	if (option != NULL) {
-		options[2] = options[1];
-		options[1] = options[0];
-		options[0] = option;
-		from.count = 3;
+	const char *options[] = { option, ring_option, "member=la", "secret-file=none" };
+	struct conf_source from = { .file = file, .options = options, .count = 4, .dir = folder };
+	if (option == NULL) {
+		from.options++;
+		from.count--;
 	}
 	static struct conf c;
 	struct buf errors = BUF_INIT, notes = BUF_INIT, printed = BUF_INIT;
