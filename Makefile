@@ -9,7 +9,7 @@ MAKEFLAGS += -rR --no-print-directory
 srcdir := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 
 .PHONY: all check demo install install-strip uninstall dist distcheck clean distclean tags help
-.PHONY: bench bench-quick bench-growth bench-programs
+.PHONY: bench bench-quick bench-growth bench-programs torture
 .PHONY: FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -214,6 +214,13 @@ check:
 	@echo 'make check: configure does not find Check; see config.log' >&2; exit 1
 endif
 
+# SECONDS and SEED are said, or chosen; what fails leaves its folder there.
+torture_dir := $(B)/torture
+torture: all $(B)/tests/ring/30-torture
+	@mkdir -p $(torture_dir)
+	@$(test_env) TMPDIR='$(abspath $(torture_dir))' ZOG_TORTURE_SECONDS='$(SECONDS)' ZOG_TORTURE_SEED='$(SEED)' \
+		$(B)/tests/ring/30-torture
+
 demo: all
 	@$(test_env) $(srcdir)/scripts/demo
 
@@ -309,6 +316,7 @@ help:
 #: make demo             a ring of five on this machine: messages in, and the proof that all have them
 #: make check            every test; TESTS="unit ring/01" only these, TEST_TIMEOUT=300 seconds for each,
 #:                       VERBOSE=1 shows the output of good ones too, KEEP=1 keeps their folders
+#: make torture          a ring under a random mix of faults: SECONDS=3600 SEED=7
 #: make bench            what this build does, against processes that only copy: a table, and tables and plots in
 #:                       build/bench.out; BENCH="--only one --rounds 3" chooses, BENCH=--list says what there is
 #: make bench-quick      the same in less than two minutes; bench-growth: how cost grows, and catching up

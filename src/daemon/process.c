@@ -273,6 +273,8 @@ process_block_signals(void)
 	served_signals(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	/* A file that may not grow any more (ulimit -f) is a full disk, not the end. */
+	signal(SIGXFSZ, SIG_IGN);
 }
 
 static struct server *stopping;

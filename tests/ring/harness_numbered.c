@@ -206,6 +206,10 @@ static bool
 take_line(struct numbered *l, struct numbered_client *c, char *line, int64_t now)
 {
 	c->heard_ms = now;
+	if (!c->greeted && !l->steady && strncmp(line, "error out of ", 13) == 0) {
+		broken(l, c, "not let in");
+		return false;
+	}
 	if (!c->greeted)
 		take_hello(l, c, line);
 	else if (strncmp(line, "ok ", 3) == 0)
