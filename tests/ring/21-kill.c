@@ -182,38 +182,13 @@ END_TEST
 
 /* ---- at chosen system calls ---- */
 
-/* strace on a member: -9 at this call's Nth time in one of its threads. */
+/* -9 at this call's Nth time in one of its threads. */
 static pid_t
 inject(int member, const char *call, int when)
 {
-	char pid_text[24], trace[64], rule[96], out[RIG_PATH + 16];
-	snprintf(pid_text, sizeof pid_text, "%d", (int)rig.m[member].pid);
-	snprintf(trace, sizeof trace, "trace=%s", call);
-	snprintf(rule, sizeof rule, "inject=%s:signal=KILL:when=%d", call, when);
-	snprintf(out, sizeof out, "%s/strace", rig.folder);
-	unlink(out);
-	fflush(NULL);
-	pid_t parent = getpid(), pid = fork();
-	require(pid >= 0, "fork: %s", strerror(errno));
-	if (pid == 0) {
-#ifdef __linux__
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-#endif
-		if (getppid() != parent || freopen(out, "w", stderr) == NULL)
-			_exit(127);
-		for (int fd = 3; fd < 64; fd++)
-			close(fd);
-		execlp("strace", "strace", "-f", "-o", "/dev/null", "-e", trace, "-e", rule, "-p", pid_text, (char *)NULL);
-		_exit(127);
-	}
-	int status;
-	int64_t until = wait_until_ms(SOON);
-	while (!file_has(out, " attached")) {
-		if (waitpid(pid, &status, WNOHANG) == pid)
-			return -1;
-		require(wait_turn(until), "strace does not attach");
-	}
-	return pid;
+	char rule[96];
+	snprintf(rule, sizeof rule, "%s:signal=KILL:when=%d", call, when);
+	return rig_inject(&rig, member, rule);
 }
 
 static bool

@@ -146,6 +146,10 @@ const char *rig_stranger(struct ring_rig *, int n, char text[64]);
  * which the caller finishes; the exit code, or minus the signal. */
 int  rig_run(struct ring_rig *, const char *const *argv, struct buf *out, struct buf *err);
 
+/* strace on a member, by a rule of its -e inject= ("fdatasync:error=EIO:when=3"); it ends with the member, or by SIGINT and a
+ * waitpid. -1: it is not there, or may not attach. */
+pid_t rig_inject(struct ring_rig *, int member, const char *rule);
+
 const char *rig_path(struct ring_rig *, int member, const char *file);  /* it stays until rig_done */
 
 /* ---- files ---- */

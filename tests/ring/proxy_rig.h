@@ -32,6 +32,7 @@ static struct ring_rig rig;
 /* One direction of dialling: what from sends to to, and the answers. Shared with the proxy. */
 struct link_control {
 	atomic_bool cut;                /* nothing passes, and nobody is told */
+	atomic_long rate;               /* bytes in each 5 ms; 0: as many as come */
 	atomic_long break_after;        /* so many bytes of data more, then both ends are closed; -1: never */
 	atomic_bool reset;              /* with a RST */
 	atomic_long broken;             /* how often that happened */
@@ -107,8 +108,14 @@ serve(struct pair *p)
 		return;
 	take(&p->near);
 	take(&p->far);
-	long left = atomic_load(&c->break_after);
-	size_t n = pass(&p->near, &p->far, left >= 0 ? (size_t)left : SIZE_MAX);
+	long left = atomic_load(&c->break_after), rate = atomic_load(&c->rate);
+	size_t most = left >= 0 ? (size_t)left : SIZE_MAX;
+	if (rate > 0) {
+		/* Once for each turn of the loop, which then sleeps for the rest of them. */
+		usleep(5000);
+		most = (size_t)rate < most ? (size_t)rate : most;
+	}
+	size_t n = pass(&p->near, &p->far, most);
 	pass(&p->far, &p->near, SIZE_MAX);
 	if (left >= 0 && (left -= (long)n) == 0) {
 		atomic_store(&c->break_after, -1);
