@@ -79,28 +79,34 @@ obj = $(patsubst %.c,$(B)/%.o,$(call in,$1))
 zogd_objs := $(call obj,src/daemon/main.c)
 sprog_objs := $(filter-out $(B)/src/sprog/libsprog%,$(call obj,src/sprog/*.c))
 zogctl_objs := $(call obj,src/zogctl/*.c)
-# What the client library is made of.
-lib_objs := $(call obj,src/base/*.c src/wire/*.c src/ring/*.c src/sprog/libsprog*.c)
+# What the libraries are made of.
+sprog_lib := $(call obj,src/base/*.c src/wire/*.c src/ring/*.c src/sprog/libsprog*.c)
+petrichor_lib := $(call obj,src/petrichor/*.c)
 # Every module that is not a program's own: programs and tests take from here what they use.
-zog_objs := $(lib_objs) $(filter-out $(zogd_objs),$(call obj,$(addprefix src/,$(addsuffix /*.c,\
+zog_objs := $(sprog_lib) $(filter-out $(zogd_objs),$(call obj,$(addprefix src/,$(addsuffix /*.c,\
 	store petrichor daemon))))
 
 sbin_programs := $(if $(zogd_objs),zogd) $(if $(zogctl_objs),zogctl)
 bin_programs := $(if $(sprog_objs),sprog)
 programs := $(addprefix $(B)/,$(sbin_programs) $(bin_programs))
 
-# The ABI number grows when a sprog_ function goes or changes, the revision when one is added.
-lib_abi := 0
-lib_revision := 4
-lib_soname := libsprog.so.$(lib_abi)
-lib_so := $(lib_soname).$(lib_revision)
-libs := $(if $(call in,src/sprog/libsprog*.c),\
-	$(addprefix $(B)/,libsprog.a $(lib_so) $(lib_soname) libsprog.so))
+# The ABI number grows when a function of the header goes or changes, the revision when one is added.
+libraries := sprog petrichor
+sprog_abi := 0
+sprog_revision := 4
+petrichor_abi := 0
+petrichor_revision := 0
+soname = lib$1.so.$($1_abi)
+shared = $(call soname,$1).$($1_revision)
+libs := $(foreach l,$(libraries),$(addprefix $(B)/,lib$l.a $(call shared,$l) $(call soname,$l) lib$l.so))
+
+# Small programs that show what the libraries are for.
+samples := $(patsubst %.c,$(B)/%,$(call in,doc/samples/*.c))
 
 man_pages := $(call in,doc/man/*.[1-8])
-filled := $(addprefix $(B)/,$(patsubst %.in,%,$(call in,scripts/*.in src/sprog/*.in)) $(man_pages))
+filled := $(addprefix $(B)/,$(patsubst %.in,%,$(call in,scripts/*.in src/*/*.pc.in)) $(man_pages))
 
-all: $(B)/zog.a $(programs) $(libs) $(filled)
+all: $(B)/zog.a $(programs) $(libs) $(filled) $(samples)
 
 # ---- programs and libraries ----
 
@@ -134,21 +140,30 @@ $(programs): $(B)/zog.a
 # With -flto the object would else hold nothing that objcopy can read.
 lto = $(if $(findstring -flto,$(CFLAGS)),$(RELOC_LDFLAGS))
 
-# One relocatable object, in which all but the sprog_ functions is local: the names of our modules
-# are no business of the program that it is linked into.
-$(B)/libsprog.a: $(lib_objs) $(B)/objects
-	$(call say,AR,$@)
-	@rm -f $@
-	$q$(CC) $(CFLAGS) -r -nostdlib $(lto) -o $(B)/libsprog.o $(lib_objs)
-	$q$(OBJCOPY) --localize-hidden $(B)/libsprog.o
-	$q$(AR) cqs $@ $(B)/libsprog.o
+# A library's user sees what its header says: one relocatable object, in which all else is local, for
+# the names of our modules are no business of the program that it is linked into.
+define library
+$(B)/lib$1.a: $($1_lib) $(B)/objects
+	$$(call say,AR,$$@)
+	@rm -f $$@
+	$$q$$(CC) $$(CFLAGS) -r -nostdlib $$(lto) -o $(B)/lib$1.o $($1_lib)
+	$$q$$(OBJCOPY) --localize-hidden $(B)/lib$1.o
+	$$q$$(AR) cqs $$@ $(B)/lib$1.o
 
-$(B)/$(lib_so): $(lib_objs) $(B)/objects
+$(B)/$(call shared,$1): $($1_lib) $(B)/objects
+	$$(call say,LD,$$@)
+	$$q$$(link) -shared $$(no_undefined) -Wl,-soname,$(call soname,$1) -o $$@ $($1_lib) $$(LIBS)
+
+$(B)/$(call soname,$1) $(B)/lib$1.so: $(B)/$(call shared,$1)
+	@ln -sf $(call shared,$1) $$@
+endef
+$(foreach l,$(libraries),$(eval $(call library,$l)))
+
+# As their readers would build them: with the installed headers and libraries alone.
+$(samples): $(B)/%: $(B)/%.o $(B)/libpetrichor.a
 	$(call say,LD,$@)
-	$q$(link) -shared $(no_undefined) -Wl,-soname,$(lib_soname) -o $@ $(lib_objs) $(LIBS)
-
-$(B)/$(lib_soname) $(B)/libsprog.so: $(B)/$(lib_so)
-	@ln -sf $(lib_so) $@
+	$q$(link) $(PIE_LDFLAGS) -o $@ $< $(B)/libpetrichor.a $(LIBS)
+$(B)/doc/samples/%.o: private CPPFLAGS += -I$(srcdir)/src/petrichor
 
 # ---- files that name folders ----
 
@@ -169,9 +184,9 @@ $(B)/doc/man/%: $(srcdir)/doc/man/% $(B)/folders
 
 names = $(patsubst tests/%,%,$(basename $(call in,$1)))
 c_tests := $(call names,tests/unit/check_*.c) $(call names,tests/ring/[0-9][0-9]-*.c)
-sh_tests := $(call names,tests/build/*.sh) $(call names,tests/ring/[0-9][0-9]-*.sh)
+sh_tests := $(call names,tests/build/*.sh tests/petrichor/*.sh tests/ring/[0-9][0-9]-*.sh)
 # The cheap ones first, then the ring's from simple to cruel. TESTS="build ring/01" chooses some.
-all_tests := $(foreach kind,unit build ring,$(sort $(filter $(kind)/%,$(c_tests) $(sh_tests))))
+all_tests := $(foreach kind,unit build petrichor ring,$(sort $(filter $(kind)/%,$(c_tests) $(sh_tests))))
 tests := $(if $(TESTS),$(filter $(addsuffix %,$(TESTS)),$(all_tests)),$(all_tests))
 test_programs := $(addprefix $(B)/tests/,$(filter $(c_tests),$(tests)))
 harness_objs := $(call obj,tests/ring/harness*.c)
@@ -236,9 +251,10 @@ pkgconfigdir = $(libdir)/pkgconfig
 installed = \
 	$(foreach p,$(sbin_programs),755:$(B)/$p:$(sbindir)/$p) \
 	$(foreach p,$(bin_programs),755:$(B)/$p:$(bindir)/$p) \
-	$(if $(libs),644:$(srcdir)/src/sprog/sprog.h:$(includedir)/sprog.h \
-		644:$(B)/libsprog.a:$(libdir)/libsprog.a 755:$(B)/$(lib_so):$(libdir)/$(lib_so) \
-		644:$(B)/src/sprog/sprog.pc:$(pkgconfigdir)/sprog.pc) \
+	$(foreach l,$(libraries),644:$(srcdir)/src/$l/$l.h:$(includedir)/$l.h \
+		644:$(B)/lib$l.a:$(libdir)/lib$l.a \
+		755:$(B)/$(call shared,$l):$(libdir)/$(call shared,$l) \
+		644:$(B)/src/$l/$l.pc:$(pkgconfigdir)/$l.pc) \
 	$(foreach p,$(man_pages),644:$(B)/$p:$(mandir)/man$(subst .,,$(suffix $p))/$(notdir $p)) \
 	755:$(B)/scripts/zogd.init:$(initdir)/zogd \
 	644:$(B)/scripts/zogd.service:$(systemdunitdir)/zogd.service \
@@ -247,7 +263,7 @@ installed = \
 kept = 644:$(B)/scripts/zogd.conf:$(sysconfdir)/zog/zogd.conf \
 	644:$(srcdir)/scripts/ring.example:$(sysconfdir)/zog/ring
 own_dirs = $(localstatedir)/log/zog $(localstatedir)/lib/zog
-lib_links = $(libdir)/$(lib_soname) $(libdir)/libsprog.so
+lib_links = $(foreach l,$(libraries),$(libdir)/$(call soname,$l) $(libdir)/lib$l.so)
 
 install: all
 	@set -e; for i in $(installed) $(kept:%=keep:%); do \
@@ -256,13 +272,14 @@ install: all
 		if [ "$$keep" ] && [ -e "$$place" ]; then echo "  KEPT $$place"; continue; fi; \
 		echo "  INSTALL $$place"; $(INSTALL) -D -m $$mode $$file "$$place"; \
 	done
-	@$(if $(libs),for i in $(lib_links); do ln -sf $(lib_so) "$(DESTDIR)$$i"; done)
+	@$(foreach l,$(libraries),for i in $(call soname,$l) lib$l.so; do \
+		ln -sf $(call shared,$l) "$(DESTDIR)$(libdir)/$$i"; done;)
 	@for i in $(own_dirs); do $(INSTALL) -d "$(DESTDIR)$$i"; done
 
 install-strip: install
 	@for i in $(sbin_programs:%=$(sbindir)/%) $(bin_programs:%=$(bindir)/%) \
-		$(if $(libs),$(libdir)/$(lib_so)); do $(STRIP) --strip-unneeded "$(DESTDIR)$$i"; done
-	@$(if $(libs),$(STRIP) --strip-debug "$(DESTDIR)$(libdir)/libsprog.a")
+		$(foreach l,$(libraries),$(libdir)/$(call shared,$l)); do $(STRIP) --strip-unneeded "$(DESTDIR)$$i"; done
+	@for i in $(libraries); do $(STRIP) --strip-debug "$(DESTDIR)$(libdir)/lib$$i.a"; done
 
 uninstall:
 	@for i in $(installed) $(lib_links); do \
@@ -331,4 +348,4 @@ help:
 #: SANITIZE=address,undefined or SANITIZE=thread builds and checks with sanitizers, in build-*/
 #: WERROR=1 makes warnings errors; V=1 shows the commands; CC, CFLAGS and LDFLAGS are yours
 
--include $(wildcard $(B)/src/*/*.d $(B)/tests/*/*.d)
+-include $(wildcard $(B)/src/*/*.d $(B)/tests/*/*.d $(B)/doc/samples/*.d)
