@@ -9,7 +9,7 @@ MAKEFLAGS += -rR --no-print-directory
 srcdir := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 
 .PHONY: all check demo install install-strip uninstall dist distcheck clean distclean tags help
-.PHONY: bench bench-quick bench-growth bench-programs torture
+.PHONY: bench bench-quick bench-growth bench-frames bench-programs torture
 .PHONY: FORCE
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -202,11 +202,14 @@ $(addprefix $(B)/tests/,$(c_tests)): %: %.o $(B)/zog.a
 $(addprefix $(B)/tests/,$(filter ring/%,$(c_tests))): $(harness_objs)
 
 # What a ring costs: tests/bench/bench.h. They need no Check.
-bench_programs := $(addprefix $(B)/tests/bench/,bench load rawring)
+bench_programs := $(addprefix $(B)/tests/bench/,bench load rawring frames)
 bench_body := $(call obj,tests/bench/body.c)
 $(B)/tests/bench/bench: $(call obj,tests/bench/bench*.c) $(bench_body)
 $(B)/tests/bench/load: $(call obj,tests/bench/load*.c) $(bench_body)
 $(B)/tests/bench/rawring: $(call obj,tests/bench/rawring.c)
+$(B)/tests/bench/frames: $(call obj,tests/bench/frames.c)
+$(B)/tests/bench/frames.o: private CPPFLAGS += $(MSGPACK_CFLAGS)
+$(B)/tests/bench/frames: private LIBS += $(MSGPACK_LIBS)
 $(bench_programs): $(B)/zog.a
 	$(call say,LD,$@)
 	$q$(link) $(PIE_LDFLAGS) -o $@ $(filter %.o,$^) $(B)/zog.a $(LIBS) -lm
@@ -214,6 +217,9 @@ $(bench_programs): $(B)/zog.a
 bench-programs: all $(bench_programs)
 bench bench-quick bench-growth: bench-programs
 	@$(B)/tests/bench/bench $(patsubst bench-%,--%,$(filter-out bench,$@)) $(BENCH)
+	$(if $(filter bench,$@),@$(B)/tests/bench/frames --out $(B)/frames.tsv)
+bench-frames: $(B)/tests/bench/frames
+	@$< --out $(B)/frames.tsv $(BENCH)
 
 ifneq ($(HAVE_CHECK),)
 check: all $(test_programs) $(if $(filter build/bench,$(tests)),$(bench_programs))
@@ -336,7 +342,8 @@ help:
 #: make torture          a ring under a random mix of faults: SECONDS=3600 SEED=7
 #: make bench            what this build does, against processes that only copy: a table, and tables and plots in
 #:                       build/bench.out; BENCH="--only one --rounds 3" chooses, BENCH=--list says what there is
-#: make bench-quick      the same in less than two minutes; bench-growth: how cost grows, and catching up
+#: make bench-quick      the same in less than two minutes; bench-growth: how cost grows, and catching up;
+#:                       bench-frames: encoding and decoding of tnetstrings, which bench does, too
 #: make install          DESTDIR=..., prefix=...; the configuration files that are there stay
 #: make install-strip    the same, without debugging symbols
 #: make uninstall        all but the configuration files

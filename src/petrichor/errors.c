@@ -34,6 +34,8 @@ static const struct {
 	[PT_E_RESOLVE] = { "RESOLVE", "the host has no address" },
 	[PT_E_MEMORY] = { "MEMORY", "out of memory" },
 	[PT_E_ARGUMENT] = { "ARGUMENT", "not a valid argument" },
+	[PT_E_DENIED] = { "DENIED", "the server does not let us in" },
+	[PT_E_RESTARTED] = { "RESTARTED", "the server has started anew since the request was sent" },
 };
 
 const char *

@@ -51,6 +51,14 @@ for plot in throughput latency; do
 	! grep -n '"[^"]*nan\|"[^"]*inf' "$svg" || complain "$svg: a place that is none"
 done
 
+# Frames: nine columns, the fifth a time.
+"$BUILD"/tests/bench/frames --rounds 1 --seconds 0.001 --out frames.tsv >frames.txt || complain "frames: exit code $?"
+awk -F '\t' 'NF != 9 || (NR > 1 && !($5 > 0)) { print FILENAME ": " $0; bad = 1 } { has[$1 " " $2] = 1 }
+	END { exit bad || !("pair petrichor" in has && "body memcpy" in has && "deep petrichor" in has) }' frames.tsv ||
+	complain "frames.tsv is not as it should be"
+grep -q msgpack-c frames.txt || complain "frames says nothing of msgpack-c: $(cat frames.txt)"
+! "$BUILD"/tests/bench/frames --rounds 0 2>/dev/null || complain "frames takes no rounds at all"
+
 # What cannot be done is said, and told by the exit code.
 ! "$bench" --zogd ./none --out out >said 2>&1 || complain "a zogd that is not there is no error"
 printf '#!/bin/sh\necho no such luck >&2\nexit 1\n' >broken
