@@ -8,10 +8,11 @@ FUZZ_SECONDS=${FUZZ_SECONDS:-5}
 FUZZ_ROUNDS=${FUZZ_ROUNDS:-20000}
 fuzz=$TOP/tests/fuzz
 
-flags="-std=c11 -D_GNU_SOURCE -g -O1 -fno-omit-frame-pointer -Wall -Wextra -Werror -I$TOP/src -pthread"
+flags="-std=c11 -D_GNU_SOURCE -g -O1 -fno-omit-frame-pointer -Wall -Wextra -Werror -I. -I$TOP/src -pthread"
 checks='-fno-sanitize-recover=undefined'
-# The parsers and what they stand on; nothing of them waits or listens.
-modules=$(cd "$TOP/src" && echo base/*.c wire/*.c ring/*.c store/journal*.c daemon/conf*.c daemon/secret.c)
+# The parsers and what they stand on; no target makes any of them wait or listen.
+modules=$(cd "$TOP/src" && echo base/*.c wire/*.c ring/*.c store/journal*.c daemon/conf*.c daemon/secret.c petrichor/*.c)
+targets='line ring conf frame journal tnetstring pairs lz4 twin'
 
 # works FLAGS...: whether the compiler makes, with these, a program that runs.
 works()
@@ -30,11 +31,19 @@ build()
 		"$@" $flags -c -o "$object" "$TOP/src/$module"
 		objects="$objects $object"
 	done
-	for target in line ring conf frame journal; do
+	# shellcheck disable=SC2086
+	"$@" $flags -c -o twin.o twin.c
+	objects="$objects twin.o"
+	for target in $targets; do
 		# shellcheck disable=SC2086
 		"$@" $flags -o fuzz_$target "$fuzz/fuzz_$target.c" $objects
 	done
 }
+
+# The twin comes out of the text that teaches it.
+for file in twin.h twin.c; do
+	sh "$TOP/tests/petrichor/literate_extract" $file "$TOP/doc/petrichor" >$file
+done
 
 cat >probe.c <<'END'
 #include <stddef.h>
@@ -51,7 +60,7 @@ if command -v clang >/dev/null && works clang -fsanitize=fuzzer,address,undefine
 	echo "clang, libFuzzer, $FUZZ_SECONDS s for each target"
 	# shellcheck disable=SC2086
 	build clang -fsanitize=fuzzer,address,undefined $checks
-	for target in line ring conf frame journal; do
+	for target in $targets; do
 		mkdir -p found
 		./fuzz_$target -max_total_time="$FUZZ_SECONDS" -timeout=20 -max_len=4096 -print_final_stats=1 \
 			-verbosity=0 found "$fuzz/corpus/$target" >log 2>&1 || { cat log; exit 1; }
@@ -69,7 +78,7 @@ works $CC -DFUZZ_MAIN $sanitize || { echo "$CC makes no program that runs: $(tai
 echo "$CC $sanitize, $FUZZ_ROUNDS rounds for each target"
 # shellcheck disable=SC2086
 build $CC -DFUZZ_MAIN $sanitize
-for target in line ring conf frame journal; do
+for target in $targets; do
 	seed=$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 	FUZZ_KEEP=yes ./fuzz_$target -n "$FUZZ_ROUNDS" -s "${FUZZ_SEED:-$seed}" "$fuzz/corpus/$target"/*
 done
