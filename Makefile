@@ -237,10 +237,10 @@ endif
 
 # SECONDS and SEED are said, or chosen; what fails leaves its folder there.
 torture_dir := $(B)/torture
-torture: all $(B)/tests/ring/30-torture
+torture: all $(B)/tests/ring/41-torture
 	@mkdir -p $(torture_dir)
 	@$(test_env) TMPDIR='$(abspath $(torture_dir))' ZOG_TORTURE_SECONDS='$(SECONDS)' ZOG_TORTURE_SEED='$(SEED)' \
-		$(B)/tests/ring/30-torture
+		$(B)/tests/ring/41-torture
 
 demo: all
 	@$(test_env) $(srcdir)/scripts/demo

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * 30-torture.c - a ring of five under a random mix of faults, for as long as asked: `make torture SECONDS=60 SEED=7`.
+ * 41-torture.c - a ring of five under a random mix of faults, for as long as asked: `make torture SECONDS=60 SEED=7`.
  *
  * A ring lives for some rounds. In a round clients send all the time, at a level by chance, while faults come and go, up to
  * three at a time: members killed (one, some, all), stopped, ended and started; links cut and broken in mid-frame; the disk

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * 31-faults.c - a peer that vanished behind a cut, a link that is slow, disks that are slow, without inodes or read-only, a
+ * 40-faults.c - a peer that vanished behind a cut, a link that is slow, disks that are slow, without inodes or read-only, a
  * clock that jumps, memory and threads that are out, very many starts, and very many clients that say nothing. */
 #include "harness_numbered.h"
 #include "proxy_rig.h"
