@@ -8,6 +8,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "base/escape.h"
+
 static const char *program = "zog";
 static bool to_syslog;
 
@@ -33,6 +35,17 @@ diag_plain(const char *text)
 		return;         /* nowhere left to say it */
 }
 
+/* Names of files and the like may hold what drives a terminal; letters of all languages may stay. */
+static bool
+drives(const char *line)
+{
+	const unsigned char *p = (const unsigned char *)line;
+	for (unsigned char before = 0; *p != '\0'; before = *p++)
+		if ((*p < 0x20 && *p != '\t') || *p == 0x7f || (*p >= 0x80 && *p < 0xa0 && (before < 0x80 || before == 0xc2)))
+			return true;
+	return false;
+}
+
 void
 diag(const char *fmt, ...)
 {
@@ -44,6 +57,10 @@ diag(const char *fmt, ...)
 	if (used < sizeof line - 1)
 		vsnprintf(line + used, sizeof line - 1 - used, fmt, ap);
 	va_end(ap);
+	struct buf shown = BUF_INIT;
+	if (drives(line) && escape(&shown, line, strlen(line), sizeof line - 2))
+		snprintf(line, sizeof line - 1, "%.*s", (int)shown.len, buf_begin(&shown));
+	buf_fini(&shown);
 	strcat(line, "\n");
 	diag_plain(line);
 }

@@ -30,3 +30,12 @@ escape(struct buf *b, const char *p, size_t n, size_t max)
 	buf_added(b, k);
 	return true;
 }
+
+bool
+escape_none(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text < 0x20 || (unsigned char)*text >= 0x7f)
+			return false;
+	return true;
+}

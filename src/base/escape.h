@@ -12,4 +12,7 @@
  * false: no memory. */
 bool escape(struct buf *, const char *p, size_t n, size_t max);
 
+/* Nothing in it but printing ASCII: then it can stand as it is, when its backslashes are ours. */
+bool escape_none(const char *text);
+
 #endif

@@ -45,6 +45,7 @@ struct conf {
 	int64_t ack_timeout_ms, digest_ms, gap_ms, journal_limit, journal_segment;
 	int64_t remember_clients;       /* numbered clients whose numbers are known */
 	char   *sync;
+	int64_t seccomp, landlock;      /* 0: no */
 
 	struct ring ring;
 	int         self;               /* our place in the ring */

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "daemon/conf_private.h"
+#include "daemon/sandbox.h"
 
 #ifndef SYSCONFDIR
 #define SYSCONFDIR "/usr/local/etc"
@@ -66,6 +67,16 @@ parse_count(void *at, const char *value)
 	if (strcmp(value, "none") != 0 && !text_int(value, 1, 1000000, &n))
 		return "a number from 1 to 1000000, or none";
 	memcpy(at, &n, sizeof n);
+	return NULL;
+}
+
+static const char *
+parse_yes(void *at, const char *value)
+{
+	int64_t yes = strcmp(value, "yes") == 0;
+	if (yes == 0 && strcmp(value, "no") != 0)
+		return "yes or no";
+	memcpy(at, &yes, sizeof yes);
 	return NULL;
 }
 
@@ -214,6 +225,8 @@ const struct key conf_keys[] = {
 	{ "client-idle-timeout", "900", parse_ms, AT(client_idle_ms), LIVE },
 	{ "drain-timeout", "5", parse_ms, AT(drain_ms), LIVE },
 	{ "bad-lines", "10", parse_count, AT(bad_lines), FIXED },
+	{ "seccomp", SANDBOX_PRESET, parse_yes, AT(seccomp), FIXED },
+	{ "landlock", SANDBOX_PRESET, parse_yes, AT(landlock), FIXED },
 };
 
 /* ---- showing ---- */
@@ -262,6 +275,8 @@ conf_print_value(const struct conf *c, const struct key *k, struct buf *out)
 		buf_printf(out, "%lld", (long long)n);
 	else if (k->parse == parse_count)
 		n != 0 ? buf_printf(out, "%lld", (long long)n) : buf_puts(out, "none");
+	else if (k->parse == parse_yes)
+		buf_puts(out, n != 0 ? "yes" : "no");
 	else if (k->parse == parse_rule)
 		buf_puts(out, n == ROUTE_V02 ? "v0.2" : "v0.2.2");
 	else if (k->parse == parse_listen)

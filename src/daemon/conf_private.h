@@ -16,7 +16,7 @@ struct key {
 	enum { LIVE, FIXED, LATER } when;       /* changes at HUP; only at a start; has no effect yet */
 };
 
-enum { CONF_KEYS = 33 };
+enum { CONF_KEYS = 35 };
 extern const struct key conf_keys[CONF_KEYS];
 
 char **conf_path(struct conf *, const struct key *);    /* where it stands; NULL: the key is no path */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "config.h"
 #include "daemon/conf.h"
 #include "daemon/process.h"
+#include "daemon/sandbox.h"
 #include "daemon/server.h"
 
 static const char usage[] =
@@ -98,6 +100,13 @@ parse(int argc, char **argv, struct arguments *a)
 	return EX_USAGE;
 }
 
+static bool
+folders_safe(const struct conf *c)
+{
+	bool safe = process_folder_safe("log-dir", c->log_dir);
+	return process_folder_safe("state-dir", c->state_dir) && safe;
+}
+
 /* What a start would find missing, apart from the ports. */
 static int
 check_surroundings(const struct conf *c)
@@ -113,7 +122,7 @@ check_surroundings(const struct conf *c)
 		diag("state-dir %s: %s", c->state_dir, strerror(errno));
 		rc = EX_CANTCREAT;
 	}
-	return rc;
+	return rc == EX_OK && !folders_safe(c) ? EX_CONFIG : rc;
 }
 
 static int
@@ -125,9 +134,21 @@ test(const struct conf *c, int verbose)
 		conf_print(c, &b);
 	if (rc == EX_OK)
 		buf_printf(&b, "settings and ring are good: member %s, place %d of %d\n", c->member, c->self + 1, c->ring.size);
-	fwrite(buf_begin(&b), 1, b.len, stdout);
+	if (b.len != 0)
+		fwrite(buf_begin(&b), 1, b.len, stdout);
 	buf_fini(&b);
 	return rc;
+}
+
+/* What a kernel does not have is said, and no reason not to serve. */
+static void
+enter_sandbox(struct server *server)
+{
+	struct buf said = BUF_INIT;
+	sandbox_enter(&server->view->conf, server->source.file, &said);
+	if (buf_put(&said, "", 1))
+		logger_say(server->logger, "zogd", "%s", said.data);
+	buf_fini(&said);
 }
 
 static int
@@ -138,6 +159,8 @@ serve(const struct conf_source *source, struct conf *conf, const struct argument
 	bool secret = conf->secret_file != NULL;
 	char *user = conf->user != NULL ? strdup(conf->user) : NULL;
 	int rc = process_find_account(conf->user, conf->group, &account);
+	if (rc == EX_OK && !folders_safe(conf))
+		rc = EX_CANTCREAT;
 	if (rc == EX_OK && conf->pidfile != NULL)
 		rc = process_pidfile(conf->pidfile);
 	if (rc != EX_OK) {
@@ -152,6 +175,8 @@ serve(const struct conf_source *source, struct conf *conf, const struct argument
 		rc = process_drop(user, &account);
 	if (rc == EX_OK)
 		rc = process_seal(secret);
+	if (rc == EX_OK)
+		enter_sandbox(&server);
 	if (rc == EX_OK && (rc = server_start(&server)) != EX_OK) {
 		/* Some threads run and some do not: there is nothing yet that a stop in order would save. */
 		process_pidfile_remove();
@@ -176,6 +201,7 @@ int
 main(int argc, char **argv)
 {
 	diag_program("zogd");
+	umask(022);                     /* files are to have the modes that the manual names, whoever starts us */
 	struct arguments a = { .file = SYSCONFDIR "/zog/zogd.conf" };
 	a.options = calloc((size_t)argc, sizeof *a.options);
 	char *dir = getcwd(NULL, 0), *file = NULL;

@@ -62,6 +62,7 @@ opened(struct session *s, const char *from, const char *ring)
 		logger_say(s->server->logger, "zogd", "%s has another ring file: it only repairs with us", from);
 	logger_tell(s->server->logger, JOB_HELLO, from, NULL);
 	s->kind = &peer_frames_kind;
+	atomic_store(&s->opened, true);
 }
 
 static void

@@ -121,6 +121,18 @@ process_notify_reloading(void)
 	process_notify(text);
 }
 
+/* ---- folders ---- */
+
+bool
+process_folder_safe(const char *key, const char *path)
+{
+	struct stat st;
+	if (stat(path, &st) < 0 || (st.st_mode & S_IWOTH) == 0 || (st.st_mode & S_ISVTX) != 0)
+		return true;
+	diag("%s %s: everybody may replace the files in it: chmod o-w it", key, path);
+	return false;
+}
+
 /* ---- the pidfile ---- */
 
 static int
@@ -146,8 +158,8 @@ process_pidfile(const char *path)
 		if (errno != EWOULDBLOCK)
 			return pidfile_failed(path, "lock", EX_OSERR);
 		ssize_t n = read(pid_fd, text, sizeof text - 1);
-		diag("already running: %s is locked by process %.*s", path, n > 0 ? (int)strcspn(text, "\n") : 1,
-		    n > 0 ? text : "?");
+		diag("already running: %s is locked by process %.*s", path,
+		    n > 0 ? (int)strspn(text, "0123456789") : 1, n > 0 ? text : "?");
 		close(pid_fd);
 		pid_fd = -1;
 		return EX_OSERR;

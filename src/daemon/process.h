@@ -16,6 +16,8 @@ void process_started(int code);         /* how the start went; at 0 lets go of t
 /* A word to the service manager that NOTIFY_SOCKET names (sd_notify(3)); no effect where it is not set. */
 void process_notify(const char *state);
 
+/* May not just anyone put files in the place of ours there? false after saying so; true of what is not there, too. */
+bool process_folder_safe(const char *key, const char *path);
 /* Writes our pid into the file and holds a lock on it until the process ends. Exit code of sysexits.h after saying why. */
 int  process_pidfile(const char *path);
 void process_pidfile_remove(void);      /* if we have one */

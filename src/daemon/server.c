@@ -13,14 +13,12 @@
 #include "base/clock.h"
 #include "base/diag.h"
 #include "config.h"
+#include "daemon/arrival.h"
 #include "daemon/ranks.h"
 #include "daemon/session.h"
 
 enum {
 	AWAITS_MS = 10 * 1000,
-	/* With a secret, connections to the peer port: those of members, their successors, and some that have yet to open. */
-	PEERS_EACH = 4,
-	PEERS_MORE = 64,
 };
 
 /* ---- what sessions call ---- */
@@ -141,65 +139,6 @@ server_tell(struct server *s, const char *name, const char *line)
 	view_drop(&v);
 }
 
-/* ---- what acceptors call ---- */
-
-static void
-refuse(struct server *s, int fd, const struct addr *from, const char *why)
-{
-	char text[80];
-	snprintf(text, sizeof text, "error %s", why);
-	session_refuse(fd, text);
-	logger_limited(s->logger, from, why, why);
-}
-
-static void
-client_arrived(struct server *s, int fd, const struct addr *from)
-{
-	struct view *v = server_view(s);
-	const struct conf *c = &v->conf;
-	const char *why = NULL;
-	if (!view_allows_client(v, from))
-		why = "not allowed";
-	else if (c->max_clients != 0 && sessions_count(s->clients, NULL) >= c->max_clients)
-		why = "too many clients";
-	else if (c->max_clients_per_address != 0 && sessions_count(s->clients, from) >= c->max_clients_per_address)
-		why = "too many clients";
-	view_drop(&v);
-	if (why != NULL) {
-		stats_add(&s->stats.clients_refused, 1);
-		refuse(s, fd, from, why);
-		return;
-	}
-	if (sessions_start(s->clients, s, &client_kind, fd, from) < 0) {
-		stats_add(&s->stats.clients_refused, 1);
-		logger_limited(s->logger, from, "cannot serve", strerror(errno));
-		return;
-	}
-	stats_add(&s->stats.clients_accepted, 1);
-}
-
-static void
-peer_arrived(struct server *s, int fd, const struct addr *from)
-{
-	struct view *v = server_view(s);
-	const struct session_kind *kind = v->conf.secrets != NULL ? &peer_secret_kind : &peer_kind;
-	bool crowded = sessions_count(s->peers, NULL) >= PEERS_EACH * v->conf.ring.size + PEERS_MORE;
-	if (!view_allows_peer(v, from) || crowded) {
-		stats_add(&s->stats.peers_refused, 1);
-		refuse(s, fd, from, crowded ? "too many connections" : "not a member");
-	} else if (sessions_start(s->peers, s, kind, fd, from) < 0) {
-		stats_add(&s->stats.peers_refused, 1);
-		logger_limited(s->logger, from, "cannot serve", strerror(errno));
-	} else {
-		stats_add(&s->stats.peers_accepted, 1);
-		/* It lives: if we wait to dial it, we need not. */
-		for (int i = 0; i < v->conf.ring.size; i++)
-			if (v->link[i] != NULL && link_is_from(v->link[i], from))
-				link_poke(v->link[i]);
-	}
-	view_drop(&v);
-}
-
 /* ---- opening ---- */
 
 /* Opens one listening port; -1 after saying why. */
@@ -305,9 +244,9 @@ server_start(struct server *s)
 		if (s->view->link[i] != NULL)
 			rc = link_start(s->view->link[i]);
 	for (int i = 0; rc == 0 && i < s->peer_ports; i++)
-		rc = acceptor_start(s->peer_port[i], s, s->logger, s->peers, peer_arrived);
+		rc = acceptor_start(s->peer_port[i], s, s->logger, s->peers, arrival_peer);
 	for (int i = 0; rc == 0 && i < s->client_ports; i++)
-		rc = acceptor_start(s->client_port[i], s, s->logger, s->clients, client_arrived);
+		rc = acceptor_start(s->client_port[i], s, s->logger, s->clients, arrival_client);
 	if (rc == 0)
 		return EX_OK;
 	diag("cannot start a thread (%s): %s", what, strerror(errno));

@@ -79,7 +79,10 @@ static void
 end_of_input(struct session *s)
 {
 	s->eof = s->closing = true;
-	if (s->in.len != 0 && !atomic_load(&s->stop) && !s->kind->silent)
+	if (atomic_load(&s->shed)) {
+		if (!s->kind->silent)
+			session_reply(s, "error idle too long");
+	} else if (s->in.len != 0 && !atomic_load(&s->stop) && !s->kind->silent)
 		session_bad(s, line_reason_cut, buf_begin(&s->in), s->in.len);
 	buf_clear(&s->in);
 }
@@ -100,6 +103,7 @@ take_turn(struct session *s)
 		end_of_input(s);
 		return;
 	}
+	bool anew = s->in.len == 0;
 	/* A frame may be larger than any line. */
 	s->eager = (size_t)n == room || s->in.len > READ_FIRST;
 	buf_added(&s->in, (size_t)n);
@@ -113,8 +117,11 @@ take_turn(struct session *s)
 		kind = s->kind;
 		kind->input(s);
 	}
+	anew |= s->alive_ms == INT64_MAX;
 	if (s->alive_ms == INT64_MAX)
 		s->alive_ms = clock_mono_ms();
+	if (anew && s->in.len != 0)
+		s->begun_ms = clock_mono_ms();
 	s->kind->flush(s);
 	buf_shrink(&s->in, READ_FIRST);
 }

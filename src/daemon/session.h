@@ -58,6 +58,7 @@ struct session {
 	struct addr                addr;
 	char                       who[ADDR_TEXT];
 	pthread_t                  thread;
+	int64_t                    began_ms;
 
 	/* owned by the session's thread; while state is SESSION_ASLEEP, by whoever holds the lock */
 	struct view               *view;        /* the settings of this turn */
@@ -83,6 +84,7 @@ struct session {
 	bool                       other_ring;  /* and that is not ours */
 	struct opening            *opening;     /* a member's connection whose proof is awaited; NULL: no */
 	int64_t                    alive_ms;    /* of the last complete line, or bytes that went out */
+	int64_t                    begun_ms;    /* when what is in in began to come; without meaning while that is empty */
 	bool                       closing;     /* no further line is read */
 	bool                       eof;         /* the other side has closed its half */
 	bool                       eager;       /* the last read filled its room */
@@ -90,6 +92,8 @@ struct session {
 	int                        wake_fd;     /* -1 until the first batch */
 
 	atomic_bool                stop;        /* set by sessions_stop */
+	atomic_bool                shed;        /* set by sessions_shed: another needs the place */
+	atomic_bool                opened;      /* a member's connection: HELLO was good, and the proof */
 	bool                       ended;       /* under the lock of all */
 
 	struct lock                lock;        /* RANK_SESSION */

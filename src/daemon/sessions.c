@@ -10,11 +10,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/lock.h"
 #include "daemon/ranks.h"
 #include "daemon/session.h"
 
-enum { STACK_BYTES = 256 * 1024 };
+enum {
+	STACK_BYTES = 256 * 1024,
+	MANY = 1000,                    /* sessions that are not all looked at again in vain at each arrival, */
+	VAIN_MS = 100,                  /* but after so long */
+};
 
 struct sessions {
 	/* constant after sessions_new */
@@ -23,7 +28,8 @@ struct sessions {
 	struct lock     lock;           /* RANK_SESSIONS */
 	/* under lock */
 	struct session *list;
-	int             count;
+	int64_t         vain_ms;        /* until then sessions_shed finds nothing */
+	int             count;          /* of those that have not ended, or were not told to */
 };
 
 struct sessions *
@@ -80,6 +86,7 @@ sessions_start(struct sessions *all, struct server *server, const struct session
 	s->fd = fd;
 	s->wake_fd = -1;
 	s->addr = *addr;
+	s->began_ms = clock_mono_ms();
 	addr_text(addr, s->who);
 	lock_init(&s->lock, RANK_SESSION);
 
@@ -127,7 +134,7 @@ unlink_one(struct sessions *all, bool any)
 		at = &s->next;
 	if (s != NULL) {
 		*at = s->next;
-		all->count--;
+		all->count -= !atomic_load(&s->shed);
 	}
 	lock_release(&all->lock);
 	return s;
@@ -175,7 +182,43 @@ sessions_count(struct sessions *all, const struct addr *host)
 	lock_acquire(&all->lock);
 	int n = host == NULL ? all->count : 0;
 	for (struct session *s = all->list; host != NULL && s != NULL; s = s->next)
-		n += !s->ended && addr_same_host(&s->addr, host);
+		n += !s->ended && !atomic_load(&s->shed) && addr_same_host(&s->addr, host);
 	lock_release(&all->lock);
 	return n;
+}
+
+static int64_t
+worth_of(struct session *s, sessions_worth *worth)
+{
+	int64_t w = INT64_MAX;
+	if (s->ended || atomic_load(&s->shed))
+		return w;
+	lock_acquire(&s->lock);
+	w = worth(s);
+	lock_release(&s->lock);
+	return w;
+}
+
+bool
+sessions_shed(struct sessions *all, sessions_worth *worth, struct addr *whose)
+{
+	struct session *least = NULL;
+	int64_t lowest = INT64_MAX, w;
+	int64_t now = clock_mono_ms();
+	lock_acquire(&all->lock);
+	for (struct session *s = now < all->vain_ms ? NULL : all->list; s != NULL; s = s->next)
+		if ((w = worth_of(s, worth)) < lowest) {
+			lowest = w;
+			least = s;
+		}
+	if (least != NULL) {
+		*whose = least->addr;
+		atomic_store(&least->shed, true);
+		all->count--;
+		shutdown(least->fd, SHUT_RD);   /* wakes it from poll */
+	} else if (all->count >= MANY && now >= all->vain_ms) {
+		all->vain_ms = now + VAIN_MS;
+	}
+	lock_release(&all->lock);
+	return least != NULL;
 }

@@ -10,9 +10,11 @@
 #define STATS(X) \
 	X(clients_accepted,     "client connections taken") \
 	X(clients_refused,      "client connections refused (allow-clients, max-clients)") \
+	X(clients_shed,         "idle client connections closed for others' sake (max-clients)") \
 	X(peers_accepted,       "peer connections taken") \
 	X(peers_refused,        "peer connections refused (not a member)") \
 	X(peers_unproven,       "peer connections sent away (no HELLO, or no proof that they know the secret)") \
+	X(peers_shed,           "peer connections closed for others' sake, that had not opened") \
 	X(from_clients,         "good messages from clients") \
 	X(from_peers,           "good messages from peers") \
 	X(bad,                  "bad messages") \

@@ -16,7 +16,7 @@ words_value(const char *line, size_t n, const char *key, char value[WORDS_VALUE]
 				return false;
 			memcpy(value, p + key_len + 1, len);
 			value[len] = '\0';
-			return true;
+			return memchr(value, '\0', len) == NULL;
 		}
 		p += len + 1;
 	}

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/crc32c.h"
@@ -91,7 +92,12 @@ cursor_open(const char *dir)
 		errno = ENOMEM;
 		goto fail;
 	}
-	f->fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	struct stat st;
+	f->fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0640);
+	if (f->fd >= 0 && fstat(f->fd, &st) == 0 && !S_ISREG(st.st_mode)) {
+		errno = EINVAL;
+		goto fail;
+	}
 	if (f->fd < 0 || load(f) != 0)
 		goto fail;
 	/* So that it can still be written when the disk is full. Where that cannot be had, it is not had. */

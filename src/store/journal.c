@@ -84,7 +84,7 @@ journal_segment_fd(struct journal *j, uint64_t number)
 	if (j->read_fd >= 0 && j->read_segment == number)
 		return j->read_fd;
 	segment_name(number, name);
-	int fd = openat(j->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = openat(j->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
 	if (fd < 0)
 		return -1;
 	if (j->read_fd >= 0)
@@ -140,9 +140,11 @@ open_dir(struct journal *j, const char *dir, const char **why)
 	}
 	j->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (j->dir_fd >= 0)
-		j->lock_fd = openat(j->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
-	if (j->lock_fd < 0) {
-		*why = strerror(errno);
+		j->lock_fd = openat(j->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0640);
+	struct stat st;
+	bool regular = j->lock_fd >= 0 && fstat(j->lock_fd, &st) == 0 && S_ISREG(st.st_mode);
+	if (!regular) {
+		*why = j->lock_fd < 0 ? strerror(errno) : "lock is not a regular file";
 		return -1;
 	}
 	/* Not fcntl: such a lock goes when anything in the process closes the file. */
@@ -226,7 +228,7 @@ journal_create(struct journal *j, uint64_t *number)
 	for (int tries = 0; tries < 16 && fd < 0; tries++) {
 		*number = j->highest + 1;
 		segment_name(*number, name);
-		fd = openat(j->dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
+		fd = openat(j->dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0640);
 		if (fd < 0 && errno != EEXIST)
 			return -1;
 		if (fd < 0)
@@ -378,7 +380,7 @@ undo(struct journal *j, struct journal_pos mark)
 	if (j->fd < 0) {
 		char name[SEGMENT_NAME];
 		segment_name(mark.segment, name);
-		j->fd = openat(j->dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+		j->fd = openat(j->dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
 	}
 	j->counts.bytes -= last->size - mark.offset;
 	last->size = mark.offset;

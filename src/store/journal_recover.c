@@ -199,7 +199,7 @@ copy_to_new(struct recovery *r, uint64_t from, uint64_t size, const char *name)
 	struct journal *j = r->j;
 	if (j->aside_count >= JOURNAL_ASIDE)
 		return false;
-	int to = openat(j->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
+	int to = openat(j->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0640);
 	if (to < 0)
 		return false;
 	bool good = copy(r->fd, from, size, to);
@@ -258,10 +258,10 @@ static int
 open_segment(struct recovery *r)
 {
 	struct stat st;
-	r->fd = openat(r->j->dir_fd, r->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	r->fd = openat(r->j->dir_fd, r->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
 	r->writable = r->fd >= 0;
 	if (r->fd < 0)
-		r->fd = openat(r->j->dir_fd, r->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		r->fd = openat(r->j->dir_fd, r->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
 	if (r->fd < 0 || fstat(r->fd, &st) != 0) {
 		journal_say(r->j, "%s: %s", r->name, strerror(errno));
 		return -1;

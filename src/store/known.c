@@ -148,7 +148,7 @@ known_set_doubt(struct known *k)
 	if (k->doubt)
 		return;
 	k->doubt = true;
-	int fd = open(k->doubt_path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	int fd = open(k->doubt_path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0640);
 	if (fd >= 0)
 		close(fd);
 }

@@ -117,14 +117,14 @@ add_lines(struct lineset *s, struct buf *b, const struct lineset *only)
 void
 lineset_add(struct lineset **set, const char *file, size_t max_bytes, const struct lineset *only)
 {
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
 	struct buf b = BUF_INIT;
 	if (fd < 0)
 		return;
 	if (*set == NULL)
 		*set = calloc(1, sizeof **set);
-	bool good = *set != NULL && fstat(fd, &st) == 0;
+	bool good = *set != NULL && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 	size_t size = good && (size_t)st.st_size < max_bytes ? (size_t)st.st_size : max_bytes;
 	if (good && (size_t)st.st_size > max_bytes)
 		good = lseek(fd, st.st_size - (off_t)max_bytes, SEEK_SET) >= 0;

@@ -101,7 +101,7 @@ logfile_mend(struct logfile *l)
 {
 	struct stat st;
 	uint64_t torn = 0;
-	int fd = open(l->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = open(l->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
 	if (fd >= 0 && fstat(fd, &st) == 0) {
 		off_t good = logfile_last_line(fd, st.st_size);
 		torn = (uint64_t)(st.st_size - good);

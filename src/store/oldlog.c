@@ -41,7 +41,7 @@ find_inode(struct oldlog *o, const struct cursor *c)
 		if (strncmp(e->d_name, "access.log", 10) != 0 || fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 		    !S_ISREG(st.st_mode) || (uint64_t)st.st_ino != c->inode || (uint64_t)st.st_dev != c->dev)
 			continue;
-		fd = openat(dirfd(d), e->d_name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+		fd = openat(dirfd(d), e->d_name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
 		/* What is shorter, or has no line end where one was, is not what we left there. */
 		char end = '\n';
 		bool as_left = fd >= 0 && (uint64_t)st.st_size >= c->size &&

@@ -171,6 +171,75 @@ line_check(const char *text, size_t len)
 	return check_from(text, len, line_ascii(text, len < LINE_MAX_TEXT ? len : LINE_MAX_TEXT));
 }
 
+#ifdef __SSE2__
+
+enum { CHUNK = 256 };
+
+/* How many of these bytes are below 0x20 or over 0x7f; del is not 0 after one that is 0x7f. n: a multiple of 16, 256 at most. */
+static size_t
+count_odd(const char *p, size_t n, __m128i *del)
+{
+	__m128i odd = _mm_setzero_si128();
+	for (size_t i = 0; i < n; i += 16) {
+		__m128i v = wide_load(p + i);
+		odd = _mm_sub_epi8(odd, _mm_cmplt_epi8(v, _mm_set1_epi8(0x20)));
+		*del = _mm_or_si128(*del, _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f)));
+	}
+	__m128i two = _mm_sad_epu8(odd, _mm_setzero_si128());
+	return (size_t)(_mm_cvtsi128_si32(two) + _mm_cvtsi128_si32(_mm_srli_si128(two, 8)));
+}
+
+/* Is all printing ASCII but for the ends of so many lines, and none of these too long? Where each 256 bytes have such an end two
+ * are at most 511 apart. false: they have to be looked at one by one. */
+static bool
+plain_all(const char *p, size_t n, size_t lines)
+{
+	__m128i del = _mm_setzero_si128();
+	size_t odd = 0, here = 0, i = 0;
+	for (; n - i >= CHUNK; i += CHUNK, odd += here)
+		if ((here = count_odd(p + i, CHUNK, &del)) == 0)
+			return false;
+	odd += count_odd(p + i, (n - i) / 16 * 16, &del);
+	for (i += (n - i) / 16 * 16; i < n; i++) {
+		odd += (unsigned char)p[i] < 0x20 || (unsigned char)p[i] >= 0x80;
+		if (p[i] == 0x7f)
+			return false;
+	}
+	return odd == 2 * lines && wide_bits(del) == 0;
+}
+
+#else
+
+static bool
+plain_all(const char *p, size_t n, size_t lines)
+{
+	(void)p, (void)n, (void)lines;
+	return false;
+}
+
+#endif
+
+const char *
+line_check_all(const char *p, size_t n, size_t lines)
+{
+	if (lines > 1 && n >= 2 * lines + lines && plain_all(p, n, lines))
+		return NULL;
+	for (const char *end = p + n; p < end;) {
+		size_t most = (size_t)(end - p) < LINE_MAX_TEXT + 1 ? (size_t)(end - p) : LINE_MAX_TEXT + 1;
+		size_t len = line_ascii(p, most);
+		if (len == 0 || len == most || p[len] != '\r') {
+			const char *lf = memchr(p + len, '\n', (size_t)(end - p) - len);
+			size_t whole = lf != NULL && lf > p ? (size_t)(lf - p) - 1 : (size_t)(end - p);
+			const char *reason = check_from(p, whole, len < whole ? len : whole);
+			if (reason != NULL)
+				return reason;
+			len = whole;
+		}
+		p += len + 2;
+	}
+	return NULL;
+}
+
 /* ---- lines ---- */
 
 enum line_is

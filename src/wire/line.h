@@ -35,6 +35,10 @@ enum line_is line_next(const char *p, size_t n, size_t prefix, struct line *);
 /* Why this text (without line end) is no good message; NULL: it is one. */
 const char *line_check(const char *text, size_t len);
 
+/* The same of each of the so many lines that p[0 .. n) is made of, whole, each with its CR LF and no other CR or LF
+ * (frame_check_lines): the reason of the first bad one. */
+const char *line_check_all(const char *p, size_t n, size_t lines);
+
 /* How many of the first n bytes are printing ASCII (0x20 .. 0x7e) or TAB: in most good lines, all up to the CR. No byte at
  * p + n or behind it is looked at. */
 size_t line_ascii(const char *p, size_t n);

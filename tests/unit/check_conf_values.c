@@ -5,6 +5,7 @@
 #include <sched.h>
 
 #include "conf_rig.h"
+#include "daemon/sandbox.h"
 #include "unit.h"
 
 /* ---- values ---- */
@@ -253,7 +254,9 @@ START_TEST(defaults)
 	    "max-clients-per-address = none\n"
 	    "client-idle-timeout = 900.000\n"
 	    "drain-timeout = 5.000\n"
-	    "bad-lines = 10\n", t.ring);
+	    "bad-lines = 10\n"
+	    "seccomp = " SANDBOX_PRESET "\n"
+	    "landlock = " SANDBOX_PRESET "\n", t.ring);
 	ck_assert_str_eq(unit_text(&b), want);
 	buf_fini(&b);
 	ck_assert_int_eq(t.conf.self, 0);
@@ -326,7 +329,7 @@ START_TEST(each_key_its_field)
 	    "ack = majority\nack-timeout = 1\nkeep-alive = 2\nreconnect-min = 3\nreconnect-max = 4\npeer-timeout = 5\n"
 	    "digest-interval = 6\ngap-timeout = 7\nqueue-limit = 65537\nlog-queue-limit = 65538\njournal-limit = 65539\n"
 	    "journal-segment = 65540\nsync = always\nremember-clients = 13\nmax-clients = 8\nmax-clients-per-address = 9\n"
-	    "client-idle-timeout = 10\ndrain-timeout = 11\nbad-lines = 12\n");
+	    "client-idle-timeout = 10\ndrain-timeout = 11\nbad-lines = 12\nseccomp = no\nlandlock = no\n");
 	assert_errors("");
 	const struct conf *c = &t.conf;
 	ck_assert_str_eq(c->member, "lg");
@@ -362,6 +365,8 @@ START_TEST(each_key_its_field)
 	ck_assert_int_eq(c->client_idle_ms, 10000);
 	ck_assert_int_eq(c->drain_ms, 11000);
 	ck_assert_int_eq(c->bad_lines, 12);
+	ck_assert_int_eq(c->seccomp, 0);
+	ck_assert_int_eq(c->landlock, 0);
 	ck_assert_int_eq(c->remember_clients, 13);
 	end();
 }

@@ -89,6 +89,16 @@ START_TEST(random_bytes_come_back)
 }
 END_TEST
 
+START_TEST(nothing_to_escape)
+{
+	ck_assert(escape_none("") && escape_none(" ~\\x1b") && escape_none("a line"));
+	for (int c = 1; c < 256; c++) {
+		char text[] = { 'a', (char)c, 'b', '\0' };
+		ck_assert_msg(escape_none(text) == (c >= 0x20 && c < 0x7f), "byte %#x", c);
+	}
+}
+END_TEST
+
 static void
 add(Suite *s)
 {
@@ -96,6 +106,7 @@ add(Suite *s)
 	UNIT_TEST(s, limit);
 	UNIT_TEST(s, every_byte);
 	UNIT_TEST(s, random_bytes_come_back);
+	UNIT_TEST(s, nothing_to_escape);
 }
 
 int

@@ -184,6 +184,84 @@ START_TEST(every_short_line)
 }
 END_TEST
 
+/* line_check_all says of lines together what line_check says of the first bad one; nothing behind them is looked at. */
+START_TEST(all_lines)
+{
+	uint64_t random = unit_seed("all_lines");
+	static const char *const pieces[] = { "a", "\t", "\xc3\xbc", "\x1b", "\x7f", "\xc2\x85", "\xff", "\\", "0123456789abcdef0123456789abcdef" };
+	for (int round = 0; round < unit_amount(20000); round++) {
+		char text[4096];
+		size_t n = 0;
+		const char *want = NULL;
+		unsigned count = 1 + unit_below(&random, 6);
+		for (unsigned lines = count; lines > 0; lines--) {
+			size_t begin = n;
+			unsigned good = unit_below(&random, 30), most = 1 + unit_below(&random, good == 7 ? 40 : 14);
+			for (unsigned i = 0; i < most; i++) {
+				const char *piece = pieces[unit_below(&random, 9)];
+				if (good != 0 && strchr("\x1b\x7f\xc2\xff", piece[0]) != NULL)
+					piece = "x";
+				memcpy(text + n, piece, strlen(piece));
+				n += strlen(piece);
+			}
+			if (want == NULL)
+				want = line_check(text + begin, n - begin);
+			memcpy(text + n, "\r\n", 2);
+			n += 2;
+		}
+		char *block = malloc(n);
+		unit_require(block != NULL, "no memory");
+		memcpy(block, text, n);
+		const char *got = line_check_all(block, n, count);
+		unit_require(got == want, "'%s', not '%s'", got != NULL ? got : "good", want != NULL ? want : "good");
+		free(block);
+	}
+	/* At the limit, where it ends and where another one follows. */
+	for (size_t len = LINE_MAX_TEXT - 2; len <= LINE_MAX_TEXT + 3; len++) {
+		char *block = malloc(len + 2 + 3);
+		unit_require(block != NULL, "no memory");
+		memset(block, 'x', len);
+		memcpy(block + len, "\r\na\r\n", 5);
+		for (int more = 0; more < 2; more++)
+			ck_assert_ptr_eq(line_check_all(block, len + 2 + (more != 0 ? 3 : 0), more != 0 ? 2 : 1), len <= LINE_MAX_TEXT ? NULL : line_reason_long);
+		free(block);
+	}
+}
+END_TEST
+
+/* Many plain lines, with another byte in each place; and a long one among them, from each place on. */
+START_TEST(one_in_many)
+{
+	static const char bytes[] = { '\t', '\x01', '\x1b', '\x1f', '\x7f', '\x80', '\xa0', '\xc3', '\xff', ' ', '~' };
+	enum { LINES = 30, TEXT = 21, LINE = TEXT + 2, ALL = LINES * LINE, LONG = LINE_MAX_TEXT + 1 };
+	char *block = malloc(ALL), *more = malloc(ALL + LONG + 2);
+	unit_require(block != NULL && more != NULL, "no memory");
+	memset(block, 'x', ALL);
+	for (int i = 0; i < LINES; i++)
+		memcpy(block + i * LINE + TEXT, "\r\n", 2);
+	ck_assert_ptr_null(line_check_all(block, ALL, LINES));
+	for (int at = 0; at < ALL; at++) {
+		if (at % LINE >= TEXT)
+			continue;
+		for (size_t k = 0; k < sizeof bytes; k++) {
+			block[at] = bytes[k];
+			unit_require(line_check_all(block, ALL, LINES) == line_check(block + at / LINE * LINE, TEXT), "byte %zu at %d", k, at);
+		}
+		block[at] = 'x';
+	}
+	for (int len = LONG - 1; len <= LONG; len++)
+		for (int i = 0; i <= LINES; i++) {
+			memcpy(more, block, (size_t)(i * LINE));
+			memset(more + i * LINE, 'y', (size_t)len);
+			memcpy(more + i * LINE + len, "\r\n", 2);
+			memcpy(more + i * LINE + len + 2, block + i * LINE, (size_t)(ALL - i * LINE));
+			ck_assert_ptr_eq(line_check_all(more, (size_t)(ALL + len + 2), LINES + 1), len == LONG ? line_reason_long : NULL);
+		}
+	free(block);
+	free(more);
+}
+END_TEST
+
 static void
 add(Suite *s)
 {
@@ -192,6 +270,8 @@ add(Suite *s)
 	UNIT_TEST(s, every_byte_in_each_place);
 	UNIT_TEST(s, lines_of_every_length);
 	UNIT_TEST(s, every_short_line);
+	UNIT_TEST(s, all_lines);
+	UNIT_TEST(s, one_in_many);
 }
 
 int
