@@ -8,7 +8,7 @@ SHELL = /bin/sh
 MAKEFLAGS += -rR --no-print-directory
 srcdir := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 
-.PHONY: all check demo install install-strip uninstall dist distcheck clean distclean tags help
+.PHONY: all check demo install install-strip uninstall dist distcheck deb clean distclean tags help
 .PHONY: bench bench-quick bench-growth bench-frames bench-programs torture
 .PHONY: FORCE
 .DELETE_ON_ERROR:
@@ -57,9 +57,11 @@ endif
 
 paths = -DSYSCONFDIR='"$(sysconfdir)"' -DLOCALSTATEDIR='"$(localstatedir)"' \
 	-DRUNSTATEDIR='"$(runstatedir)"'
+# Names of files begin at the source tree, wherever that is; the folder of the build is . The last one that fits counts.
+prefix_map = $(if $(PREFIX_MAP),$(addprefix $(PREFIX_MAP),$(CURDIR)=. $(abspath $(srcdir))=. $(srcdir)/=))
 # Position independent and hidden for all: each source is compiled once, for programs and libraries.
 compile = $(CC) -std=c11 -D_GNU_SOURCE $(paths) -I. -I$(srcdir)/src $(fortify) $(CPPFLAGS) \
-	$(WARN_CFLAGS) $(if $(WERROR),-Werror) $(HARDEN_CFLAGS) -fPIC -fvisibility=hidden -pthread \
+	$(WARN_CFLAGS) $(if $(WERROR),-Werror) $(HARDEN_CFLAGS) $(prefix_map) -fPIC -fvisibility=hidden -pthread \
 	$(CFLAGS) $(sanitize)
 link = $(CC) $(HARDEN_LDFLAGS) -pthread $(CFLAGS) $(sanitize) $(LDFLAGS)
 
@@ -128,7 +130,7 @@ $(B)/%.o: $(srcdir)/%.c $(B)/flags
 $(B)/zog.a: $(zog_objs) $(B)/objects
 	$(call say,AR,$@)
 	@rm -f $@
-	$q$(AR) cqs $@ $(zog_objs)
+	$q$(AR) cqsD $@ $(zog_objs)
 
 $(B)/zogd: $(zogd_objs)
 $(B)/sprog: $(sprog_objs)
@@ -148,7 +150,7 @@ $(B)/lib$1.a: $($1_lib) $(B)/objects
 	@rm -f $$@
 	$$q$$(CC) $$(CFLAGS) -r -nostdlib $$(lto) -o $(B)/lib$1.o $($1_lib)
 	$$q$$(OBJCOPY) --localize-hidden $(B)/lib$1.o
-	$$q$$(AR) cqs $$@ $(B)/lib$1.o
+	$$q$$(AR) cqsD $$@ $(B)/lib$1.o
 
 $(B)/$(call shared,$1): $($1_lib) $(B)/objects
 	$$(call say,LD,$$@)
@@ -250,7 +252,11 @@ demo: all
 INSTALL = install
 initdir = $(sysconfdir)/init.d
 logrotatedir = $(sysconfdir)/logrotate.d
+defaultdir = $(sysconfdir)/default
 systemdunitdir = $(prefix)/lib/systemd/system
+sysusersdir = $(prefix)/lib/sysusers.d
+tmpfilesdir = $(prefix)/lib/tmpfiles.d
+completiondir = $(datarootdir)/bash-completion/completions
 pkgconfigdir = $(libdir)/pkgconfig
 
 # MODE:FILE:PLACE; install and uninstall go by the same list.
@@ -264,9 +270,13 @@ installed = \
 	$(foreach p,$(man_pages),644:$(B)/$p:$(mandir)/man$(subst .,,$(suffix $p))/$(notdir $p)) \
 	755:$(B)/scripts/zogd.init:$(initdir)/zogd \
 	644:$(B)/scripts/zogd.service:$(systemdunitdir)/zogd.service \
-	644:$(B)/scripts/zog.logrotate:$(logrotatedir)/zog
+	644:$(B)/scripts/zog.logrotate:$(logrotatedir)/zog \
+	644:$(B)/scripts/zog.sysusers:$(sysusersdir)/zog.conf \
+	644:$(B)/scripts/zog.tmpfiles:$(tmpfilesdir)/zog.conf \
+	$(foreach p,$(sbin_programs) $(bin_programs),644:$(B)/scripts/zog.bash-completion:$(completiondir)/$p)
 # What an administrator edits stays: neither overwritten nor removed.
 kept = 644:$(B)/scripts/zogd.conf:$(sysconfdir)/zog/zogd.conf \
+	644:$(B)/scripts/zogd.default:$(defaultdir)/zogd \
 	644:$(srcdir)/scripts/ring.example:$(sysconfdir)/zog/ring
 own_dirs = $(localstatedir)/log/zog $(localstatedir)/lib/zog
 lib_links = $(foreach l,$(libraries),$(libdir)/$(call soname,$l) $(libdir)/lib$l.so)
@@ -318,6 +328,19 @@ dist: $(srcdir)/configure $(B)/flags
 distcheck: dist
 	@MAKE='$(MAKE)' TESTS='$(DISTCHECK_TESTS)' $(srcdir)/scripts/distcheck $(dist_name)
 
+# ---- packages ----
+
+# The tarball, unpacked below the build, with scripts/debian as its debian/. What is made is left in build/deb.
+deb: dist
+	@command -v dpkg-buildpackage >/dev/null && command -v dh >/dev/null || \
+		{ echo 'make deb: please install: dpkg-dev debhelper' >&2; exit 1; }
+	@rm -rf $(B)/deb && mkdir -p $(B)/deb
+	@cp $(dist_name).tar.gz $(B)/deb/zog_$(VERSION).orig.tar.gz
+	@tar -xzf $(dist_name).tar.gz -C $(B)/deb && cp -R $(srcdir)/scripts/debian $(B)/deb/$(dist_name)/debian
+	@chmod -R u+w $(B)/deb && $(fill) $(srcdir)/scripts/debian/changelog >$(B)/deb/$(dist_name)/debian/changelog
+	@cd $(B)/deb/$(dist_name) && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL dpkg-buildpackage -us -uc $(or $(DEB_FLAGS),-b)
+	@cd $(B)/deb && ls *.deb
+
 # ---- the rest ----
 
 tags:
@@ -349,6 +372,7 @@ help:
 #: make uninstall        all but the configuration files
 #: make dist             zog-VERSION.tar.gz
 #: make distcheck        and try it: read-only, without autoconf, built elsewhere, installed, uninstalled
+#: make deb              Debian packages, in build/deb
 #: make tags             for editors
 #: make clean            remove what make built; distclean: what configure made as well
 #:

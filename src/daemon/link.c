@@ -114,6 +114,15 @@ link_put_line(struct link *l, const char *line)
 }
 
 bool
+link_is_up(struct link *l)
+{
+	lock_acquire(&l->lock);
+	bool up = l->state == LINK_UP;
+	lock_release(&l->lock);
+	return up;
+}
+
+bool
 link_is_plain(struct link *l)
 {
 	lock_acquire(&l->lock);

@@ -30,6 +30,7 @@ bool         link_put(struct link *, struct frame *, char wrap);        /* false
                                                                            nothing was queued. A full queue counts what it drops. */
 bool         link_put_answer(struct link *, struct frame *);    /* wrapped 0, whatever waits; false: the link is not open */
 bool         link_put_line(struct link *, const char *);        /* without line end; the same */
+bool         link_is_up(struct link *);
 bool         link_is_plain(struct link *);      /* does it speak, or did it last, the plain form only? */
 bool         link_is_from(struct link *, const struct addr *);  /* is that one of the peer's addresses? */
 bool         link_is_to(const struct link *, const struct member *);    /* the same name, host and port? */

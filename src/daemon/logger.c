@@ -270,6 +270,17 @@ logger_report(struct logger *l)
 	lock_release(&l->lock);
 }
 
+bool
+logger_answers(struct logger *l)
+{
+	lock_acquire(&l->lock);
+	bool answered = !l->asked_round;
+	l->asked_round = true;
+	wake_locked(l);
+	lock_release(&l->lock);
+	return answered;
+}
+
 void
 logger_wait_room(struct logger *l)
 {

@@ -74,6 +74,7 @@ void logger_debug(struct logger *, const char *who, const char *fmt, ...) __attr
 void logger_bad(struct logger *, const struct addr *, const char *reason, const char *bytes, size_t n);
 /* The same limit, for anything else that an outsider can cause at will. what counts as the kind. */
 void logger_limited(struct logger *, const struct addr *, const char *what, const char *text);
+bool logger_answers(struct logger *);           /* has it gone round since the last call? It is asked to, once more */
 void logger_report(struct logger *);            /* counters of the core into error.log, soon */
 
 #endif

@@ -29,7 +29,7 @@ struct logger {
 	atomic_int      full;           /* errno: why the journal cannot be written; 0: it can */
 
 	struct lock     lock;           /* RANK_LOGGER */
-	pthread_cond_t  more;           /* wait for: head || errors.len || reopen || report || ring || landed || stop */
+	pthread_cond_t  more;           /* wait for: head || errors.len || reopen || report || ring || landed || asked_round || stop */
 	pthread_cond_t  room;           /* wait for: bytes <= limit_bytes */
 	pthread_cond_t  taken;          /* wait for: !ring */
 	/* under lock */
@@ -43,6 +43,7 @@ struct logger {
 	int64_t         until_ms;       /* while asleep: when it wakes by itself */
 	bool            awaited;        /* somebody waits for what peers have */
 	bool            landed;         /* the syncer is done with flight */
+	bool            asked_round;    /* to go round once, for logger_answers; still so while it does */
 	struct suppress suppress;
 
 	/* owned by the logger thread, once it runs */

@@ -447,7 +447,8 @@ wait_locked(struct logger *l, int64_t next)
 {
 	for (;;) {
 		int64_t flush = suppress_flush(&l->suppress, clock_mono_ms(), l->stop, logger_tell_suppressed, l);
-		if (l->head != NULL || l->errors.len != 0 || l->reopen || l->report || l->ring != NULL || l->errors_lost != 0 || l->landed)
+		if (l->head != NULL || l->errors.len != 0 || l->reopen || l->report || l->ring != NULL || l->errors_lost != 0 ||
+		    l->landed || l->asked_round)
 			return true;
 		if (l->stop)
 			return false;
@@ -480,11 +481,13 @@ logger_main(void *arg)
 		l->errors = empty;
 		l->errors_lost = 0;
 		l->reopen = l->report = l->landed = false;
+		bool answer = l->asked_round;
 		lock_release(&l->lock);
 		next = one_round(l, &a);
 		buf_shrink(&a.errors, 4096);
 		lock_acquire(&l->lock);
 		l->awaited = core_awaits(l->core);
+		l->asked_round &= !answer;
 	}
 	lock_release(&l->lock);
 	last_cursor(l);

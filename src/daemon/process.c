@@ -22,6 +22,7 @@
 
 #include "base/diag.h"
 #include "daemon/server.h"
+#include "daemon/watchdog.h"
 
 static int started_fd = -1;             /* to the process that waits for us; -1: none */
 static int pid_fd = -1;
@@ -189,6 +190,13 @@ process_pidfile_remove(void)
 
 /* ---- the account ---- */
 
+static bool
+account_is_ours(const struct process_account *a)
+{
+	return (a->uid < 0 || ((uid_t)a->uid == getuid() && (uid_t)a->uid == geteuid())) &&
+	    (a->gid < 0 || ((gid_t)a->gid == getgid() && (gid_t)a->gid == getegid()));
+}
+
 int
 process_find_account(const char *user, const char *group, struct process_account *a)
 {
@@ -210,6 +218,9 @@ process_find_account(const char *user, const char *group, struct process_account
 		}
 		a->gid = (int)g->gr_gid;
 	}
+	/* That is who we are: then nothing is to be given away, and what is under a service manager may not even try. */
+	if (account_is_ours(a))
+		*a = (struct process_account){ -1, -1 };
 	return EX_OK;
 }
 
@@ -218,9 +229,7 @@ process_drop(const char *user, const struct process_account *a)
 {
 	uid_t uid = (uid_t)a->uid;
 	gid_t gid = (gid_t)a->gid;
-	bool same = (a->uid < 0 || (uid == getuid() && uid == geteuid())) &&
-	    (a->gid < 0 || (gid == getgid() && gid == getegid()));
-	if (same)
+	if (account_is_ours(a))
 		return EX_OK;
 	const char *failed = NULL;
 	if (a->gid >= 0 && (user != NULL ? initgroups(user, gid) : setgroups(0, NULL)) < 0)
@@ -318,12 +327,13 @@ void
 process_serve(struct server *s)
 {
 	sigset_t set;
-	int number;
+	struct watchdog w;
 	served_signals(&set);
+	watchdog_init(&w);
 	for (;;) {
-		if (sigwait(&set, &number) != 0)
-			continue;
-		switch (number) {
+		switch (watchdog_sigwait(&w, s, &set)) {
+		case -1:
+			break;
 		case SIGHUP:
 			process_notify_reloading();
 			server_reload(s);

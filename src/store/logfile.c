@@ -10,6 +10,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static bool
+folder_gives_group(const char *path)
+{
+	struct stat st;
+	const char *slash = strrchr(path, '/');
+	char *dir = slash != NULL ? strndup(path, (size_t)(slash - path) + 1) : NULL;
+	bool gives = dir != NULL && stat(dir, &st) == 0 && (st.st_mode & S_ISGID) != 0;
+	free(dir);
+	return gives;
+}
+
 static int
 open_path(const char *path, uid_t uid, gid_t gid)
 {
@@ -19,6 +30,9 @@ open_path(const char *path, uid_t uid, gid_t gid)
 		return -1;
 	struct stat st;
 	int error = fstat(fd, &st) < 0 ? errno : !S_ISREG(st.st_mode) ? EINVAL : 0;
+	/* In a folder that gives its files a group of its own, that one may read them. */
+	if (folder_gives_group(path))
+		gid = (gid_t)-1;
 	if (error == 0 && (uid != (uid_t)-1 || gid != (gid_t)-1) && fchown(fd, uid, gid) < 0)
 		error = errno;
 	if (error == 0)

@@ -125,6 +125,25 @@ START_TEST(owner)
 }
 END_TEST
 
+/* A folder that gives its files its group: they are for others to read, whoever writes them. */
+START_TEST(group_of_the_folder)
+{
+	struct stat st;
+	struct logfile other;
+	if (geteuid() != 0)
+		return;
+	begin();
+	ck_assert_int_eq(chown(dir, 0, 54321), 0);
+	ck_assert_int_eq(chmod(dir, 02755), 0);
+	ck_assert_int_eq(logfile_open(&other, dir, "other", 12345, 12346), 0);
+	ck_assert_int_eq(fstat(other.fd, &st), 0);
+	ck_assert_uint_eq(st.st_uid, 12345);
+	ck_assert_uint_eq(st.st_gid, 54321);
+	logfile_close(&other);
+	end();
+}
+END_TEST
+
 START_TEST(no_folder)
 {
 	begin();
@@ -428,6 +447,7 @@ add(Suite *s)
 	UNIT_TEST(s, created);
 	UNIT_TEST(s, appended);
 	UNIT_TEST(s, owner);
+	UNIT_TEST(s, group_of_the_folder);
 	UNIT_TEST(s, no_folder);
 	UNIT_TEST(s, symlink_refused);
 	UNIT_TEST(s, fifo_refused);
