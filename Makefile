@@ -80,13 +80,13 @@ obj = $(patsubst %.c,$(B)/%.o,$(call in,$1))
 
 zogd_objs := $(call obj,src/daemon/main.c)
 sprog_objs := $(filter-out $(B)/src/sprog/libsprog%,$(call obj,src/sprog/*.c))
-zogctl_objs := $(call obj,src/zogctl/*.c)
+zogctl_objs := $(call obj,src/zogctl/zogctl.c)
 # What the libraries are made of.
 sprog_lib := $(call obj,src/base/*.c src/wire/*.c src/ring/*.c src/sprog/libsprog*.c)
 petrichor_lib := $(call obj,src/petrichor/*.c)
 # Every module that is not a program's own: programs and tests take from here what they use.
-zog_objs := $(sprog_lib) $(filter-out $(zogd_objs),$(call obj,$(addprefix src/,$(addsuffix /*.c,\
-	store petrichor daemon))))
+zog_objs := $(sprog_lib) $(filter-out $(zogd_objs) $(zogctl_objs),$(call obj,$(addprefix src/,$(addsuffix /*.c,\
+	store petrichor daemon zogctl))))
 
 sbin_programs := $(if $(zogd_objs),zogd) $(if $(zogctl_objs),zogctl)
 bin_programs := $(if $(sprog_objs),sprog)

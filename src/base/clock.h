@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 int64_t clock_mono_ms(void);    /* milliseconds, never steps back */
+int64_t clock_mono_us(void);    /* the same clock, for what is short */
 int64_t clock_real_ms(void);    /* milliseconds since 1970 UTC */
 
 /* 2026-11-20T08:32:01Z: 20 characters and a NUL. Years past 9999 or before 0 read as 0000. */

@@ -60,7 +60,7 @@ complain_unknown(struct buf *errors, const struct place *at, const char *name)
 
 /* One "key = value", its text cut up on the way. seen: the lines on which each key stood before, NULL for options. */
 static bool
-set(struct conf *c, const struct place *at, char *text, int seen[CONF_KEYS], struct buf *errors, struct buf *notes)
+set(struct conf *c, const struct place *at, char *text, int seen[CONF_KEYS], struct buf *errors)
 {
 	char *equals = strchr(text, '='), more[160];
 	if (equals == NULL) {
@@ -87,13 +87,11 @@ set(struct conf *c, const struct place *at, char *text, int seen[CONF_KEYS], str
 		complain(errors, at, "bad value", value, more);
 		return false;
 	}
-	if (k->when == LATER && notes != NULL && strcmp(name, "control") != 0)
-		complain(notes, at, "key", name, " has no effect yet in this version");
 	return true;
 }
 
 static bool
-load_file(struct conf *c, const struct conf_source *from, struct buf *errors, struct buf *notes)
+load_file(struct conf *c, const struct conf_source *from, struct buf *errors)
 {
 	const char *file = from->file;
 	size_t len = 0;
@@ -114,7 +112,7 @@ load_file(struct conf *c, const struct conf_source *from, struct buf *errors, st
 			*hash = '\0';
 		line = text_trim(line);
 		if (*line != '\0')
-			good &= set(c, &at, line, seen, errors, notes);
+			good &= set(c, &at, line, seen, errors);
 	}
 	if ((size_t)(rest - text) != len) {
 		complain(errors, &at, "NUL byte in or after this line", NULL, "");
@@ -125,7 +123,7 @@ load_file(struct conf *c, const struct conf_source *from, struct buf *errors, st
 }
 
 static bool
-load_options(struct conf *c, const struct conf_source *from, struct buf *errors, struct buf *notes)
+load_options(struct conf *c, const struct conf_source *from, struct buf *errors)
 {
 	bool good = true;
 	for (int i = 0; i < from->count; i++) {
@@ -138,7 +136,7 @@ load_options(struct conf *c, const struct conf_source *from, struct buf *errors,
 		snprintf(at_text, sizeof at_text, "-o %.*s", (int)shown.len, shown.data != NULL ? shown.data : "");
 		buf_fini(&shown);
 		struct place at = { at_text, 0 };
-		good &= set(c, &at, copy, NULL, errors, notes);
+		good &= set(c, &at, copy, NULL, errors);
 		free(copy);
 	}
 	return good;
@@ -247,8 +245,8 @@ conf_load(struct conf *c, const struct conf_source *from, struct buf *errors, st
 		}
 	}
 	if (from->file != NULL)
-		good &= load_file(c, from, errors, notes);
-	good &= load_options(c, from, errors, notes);
+		good &= load_file(c, from, errors);
+	good &= load_options(c, from, errors);
 	good &= finish(c, from, errors, notes);
 	return good;
 }

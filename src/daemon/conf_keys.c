@@ -131,12 +131,12 @@ parse_sync(void *at, const char *value)
 	return parse_text(at, value);
 }
 
-/* A path, or none. */
+/* A path, or none (off is the same word). */
 static const char *
 parse_path_or_none(void *at, const char *value)
 {
 	char **text = at;
-	if (strcmp(value, "none") != 0)
+	if (strcmp(value, "none") != 0 && strcmp(value, "off") != 0)
 		return parse_text(at, value);
 	free(*text);
 	*text = NULL;
@@ -196,7 +196,7 @@ const struct key conf_keys[] = {
 	{ "ring", SYSCONFDIR "/zog/ring", parse_path, AT(ring_file), LIVE },
 	{ "log-dir", LOCALSTATEDIR "/log/zog", parse_path, AT(log_dir), FIXED },
 	{ "state-dir", LOCALSTATEDIR "/lib/zog", parse_path, AT(state_dir), FIXED },
-	{ "control", RUNSTATEDIR "/zog/zogd.sock", parse_path, AT(control), LATER },
+	{ "control", RUNSTATEDIR "/zog/zogd.sock", parse_path_or_none, AT(control), FIXED },
 	{ "pidfile", NULL, parse_path, AT(pidfile), FIXED },
 	{ "user", NULL, parse_text, AT(user), FIXED },
 	{ "group", NULL, parse_text, AT(group), FIXED },

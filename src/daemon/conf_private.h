@@ -13,7 +13,7 @@ struct key {
 	const char *preset;             /* NULL: none */
 	const char *(*parse)(void *at, const char *value);
 	size_t      at;                 /* offset in struct conf */
-	enum { LIVE, FIXED, LATER } when;       /* changes at HUP; only at a start; has no effect yet */
+	enum { LIVE, FIXED } when;      /* changes at HUP; only at a start */
 };
 
 enum { CONF_KEYS = 35 };

@@ -192,6 +192,26 @@ link_report(struct link *l, struct buf *out)
 }
 
 void
+link_status(struct link *l, struct link_status *out)
+{
+	struct outq_counts c;
+	outq_counts(l->queue, &c);
+	*out = (struct link_status){ .member = &l->member,
+	    .answered_ms = atomic_load_explicit(&l->answered_ms, memory_order_relaxed), .queue_messages = c.lines, .queue_bytes = c.bytes,
+	    .dropped = c.dropped_lines };
+	lock_acquire(&l->lock);
+	out->state = l->state == LINK_DOWN && l->error[0] == '\0' ? "connecting" : state_text[l->state];
+	out->up = l->state == LINK_UP;
+	out->plain = l->form == LINK_PLAIN;
+	out->apart = l->apart;
+	out->since_ms = l->since_ms;
+	out->round_trip_us = l->round_trip_us;
+	out->unknown_words = l->unknown_words;
+	memcpy(out->error, l->error, sizeof out->error);
+	lock_release(&l->lock);
+}
+
+void
 link_ask_stop(struct link *l, int64_t drain_ms)
 {
 	atomic_store(&l->stop_ms, clock_mono_ms() + drain_ms);
@@ -206,6 +226,26 @@ link_join(struct link *l)
 }
 
 /* ---- a connection ---- */
+
+void
+link_asked(struct link *l, int64_t now)
+{
+	if (l->waiting_ms != 0)
+		return;
+	l->waiting_ms = now;
+	l->asked_us = l->deaf ? 0 : clock_mono_us();
+}
+
+static void
+note_round_trip(struct link *l)
+{
+	if (l->asked_us == 0)
+		return;
+	lock_acquire(&l->lock);
+	l->round_trip_us = clock_mono_us() - l->asked_us;
+	lock_release(&l->lock);
+	l->asked_us = 0;
+}
 
 void
 link_answered(struct link *l, const char *p, size_t n)
@@ -237,7 +277,9 @@ read_answers(struct link *l, int64_t now)
 	if (n == 0)
 		return "connection closed by peer";
 	buf_added(&l->in, (size_t)n);
+	note_round_trip(l);
 	l->heard_ms = now;
+	atomic_store_explicit(&l->answered_ms, now, memory_order_relaxed);
 	l->read_all = n < LINK_ANSWER_BYTES;
 	while (why == NULL && l->in.len != 0 && (lf = memchr(p = buf_begin(&l->in), '\n', l->in.len)) != NULL) {
 		size_t len = (size_t)(lf - p), text = len != 0 && p[len - 1] == '\r' ? len - 1 : len;
@@ -314,6 +356,7 @@ turn(struct link *l, const struct conf *c)
 	bool more = false;
 	if (atomic_exchange(&l->redial, false))
 		return "the ring file has changed";
+	link_ping_if_asked(l);
 	const char *why = check_clock(l, c, now, &wake);
 	if (why == NULL)
 		why = send_some(l, now, &more);
@@ -337,7 +380,7 @@ turn(struct link *l, const struct conf *c)
 	if (rest && now + c->peer_timeout_ms / 4 < wake)
 		wake = now + c->peer_timeout_ms / 4;
 	/* Where no client waits for what others have, nobody needs to be woken for it. */
-	l->deaf = rest && l->read_all && !server_awaits(l->server, now);
+	l->deaf = rest && l->read_all && l->pinged_us == 0 && !server_awaits(l->server, now);
 	l->direct = 0;
 	if (l->deaf)
 		p[0].events = POLLRDHUP;

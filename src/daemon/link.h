@@ -38,6 +38,25 @@ void         link_poke(struct link *);          /* the peer lives: dial now, wit
 void         link_redial(struct link *);        /* our ring file has changed: it opens anew, so that both know */
 void         link_set_limit(struct link *, size_t limit_bytes);
 const char  *link_name(const struct link *);
+
+/* A keepAlive, as soon as all is answered; link_pinged tells whether the peer has answered one that was asked for after so many. */
+uint64_t     link_ping(struct link *);
+bool         link_pinged(struct link *, uint64_t after, int64_t *us);
+
+enum { LINK_WHY = 160 };
+struct link_status {
+	const struct member *member;            /* as long as the link */
+	const char *state;                      /* in words: up, down, connecting, not answering, stopped */
+	bool        up, plain;                  /* plain: of the present connection, or the last */
+	bool        apart;                      /* it has another ring file */
+	int64_t     since_ms;                   /* real time: in that state */
+	int64_t     round_trip_us;              /* 0: not known */
+	int64_t     answered_ms;                /* monotonic: when it last said anything */
+	uint64_t    unknown_words;              /* how often it has answered that it does not know a word of ours */
+	uint64_t    queue_messages, queue_bytes, dropped;
+	char        error[LINK_WHY];            /* why it was last down; "": it never was */
+};
+void         link_status(struct link *, struct link_status *);
 void         link_report(struct link *, struct buf *);  /* one line about its state, without line end */
 
 #endif

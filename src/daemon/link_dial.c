@@ -81,6 +81,9 @@ void
 link_go_up(struct link *l)
 {
 	link_set_state(l, LINK_UP, NULL);
+	lock_acquire(&l->lock);
+	l->apart = l->form == LINK_FRAMES && l->other_ring;
+	lock_release(&l->lock);
 	outq_set_mode(l->queue, l->form == LINK_FRAMES && l->other_ring ? OUTQ_REPAIR : OUTQ_OPEN);
 	logger_say(l->server->logger, "zogd", "link to %s up", l->member.name);
 	if (l->other_ring)
@@ -259,7 +262,8 @@ link_dial(struct link *l, struct view *view)
 	l->fd = fd;
 	l->heard = l->other_ring = false;
 	l->connected_ms = l->sent_ms = l->heard_ms = clock_mono_ms();
-	l->waiting_ms = 0;
+	l->waiting_ms = l->asked_us = l->pinged_us = 0;
+	l->deaf = false;
 	/* The numbered form is tried first, always: a peer may have been replaced by a newer one. */
 	char hello[LINK_HELLO_BYTES];
 	l->was = l->form;

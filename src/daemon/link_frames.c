@@ -149,8 +149,7 @@ count_sent(struct link *l, size_t n, int64_t now)
 		n -= left;
 		l->entry_sent = 0;
 		if (e->frame != NULL) {
-			if (l->waiting_ms == 0)
-				l->waiting_ms = now;
+			link_asked(l, now);
 			l->probing = false;
 			if (outq_sent(l->queue, e->frame))
 				logger_say(l->server->logger, "zogd", "queue to %s has room again", l->member.name);
@@ -192,8 +191,7 @@ link_frames_direct(void *arg, const struct outq_entry *e)
 	if (l->deaf && (++l->direct == DEAF_FRAMES || server_awaits(l->server, l->sent_ms)))
 		outq_wake(l->queue);
 	if (e->frame != NULL) {
-		if (l->waiting_ms == 0)
-			l->waiting_ms = l->sent_ms;
+		link_asked(l, l->sent_ms);
 		l->probing = false;
 	}
 	return (size_t)n;
@@ -220,8 +218,7 @@ link_frames_send(struct link *l, int64_t now)
 			else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
 				why = strerror(errno);
 			l->sent_ms = now;
-			if (l->waiting_ms == 0)
-				l->waiting_ms = now;
+			link_asked(l, now);
 			continue;
 		}
 		if (l->state != LINK_UP && l->entry_sent == 0)
@@ -248,7 +245,14 @@ link_frames_line(struct link *l, char *p, size_t n)
 		logger_tell(log, JOB_HAVE, l->member.name, line + 3);
 	else if (strncmp(line, "gone ", 5) == 0)
 		logger_tell(log, JOB_GONE, l->member.name, line + 5);
-	else if (strcmp(line, "ack") != 0)
+	else if (strcmp(line, "ack") == 0)
+		link_acked(l);
+	else
 		link_answered(l, p, n);
+	if (strcmp(line, "error unknown word") == 0) {
+		lock_acquire(&l->lock);
+		l->unknown_words++;
+		lock_release(&l->lock);
+	}
 	return NULL;
 }

@@ -89,8 +89,7 @@ count_sent(struct link *l, size_t n, int64_t now)
 	char *lf = memrchr(p, '\n', l->out_sent);
 	if (lf != NULL) {
 		size_t whole = (size_t)(lf - p) + 1;
-		if (l->waiting_ms == 0)
-			l->waiting_ms = now;
+		link_asked(l, now);
 		for (char *q = p; q <= lf; q = (char *)memchr(q, '\n', (size_t)(lf - q) + 1) + 1)
 			l->unanswered++;
 		buf_eat(&l->out, whole);
@@ -134,7 +133,10 @@ link_plain_line(struct link *l, char *p, size_t n)
 {
 	if (l->unanswered > 0 && --l->unanswered == 0)
 		l->probing = false;
-	if ((n == 2 && memcmp(p, "ok", 2) == 0) || (n == 3 && memcmp(p, "ack", 3) == 0))
+	bool ack = n == 3 && memcmp(p, "ack", 3) == 0;
+	if (ack)
+		link_acked(l);
+	if ((n == 2 && memcmp(p, "ok", 2) == 0) || ack)
 		l->heard = true;
 	else
 		link_answered(l, p, n);

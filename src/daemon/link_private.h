@@ -16,7 +16,6 @@
 enum {
 	LINK_ADDRS = 8,                 /* of one host that are tried in turn */
 	LINK_ANSWER_BYTES = 4096,       /* longest answer line that is still read */
-	LINK_WHY = 160,
 	LINK_HELLO_BYTES = 256,
 	LINK_PROOF_BYTES = 512,         /* of an answer to HELLO where there is a secret */
 	LINK_OPENING_MS = 5000,         /* for the peer to answer HELLO */
@@ -32,7 +31,8 @@ struct link {
 	struct outq    *queue;
 
 	atomic_uint     refs;
-	atomic_bool     poked, redial, stop;
+	atomic_bool     poked, redial, stop, ping;
+	_Atomic int64_t answered_ms;    /* when the peer last said anything on it; any thread reads */
 	_Atomic int64_t stop_ms;        /* set before stop: when to give up draining */
 	pthread_t       thread;
 
@@ -45,6 +45,11 @@ struct link {
 	enum link_form  was;            /* while opening: of the last one */
 	int64_t         since_ms;       /* real time */
 	char            error[LINK_WHY];        /* why it was last down */
+	int64_t         round_trip_us;  /* of what was last sent to a peer that had answered all, until its answer; 0: none yet */
+	uint64_t        pings;          /* answered, of those of link_ping */
+	int64_t         ping_us;        /* how long the last one took */
+	uint64_t        unknown_words;
+	bool            apart;          /* the peer's ring file is another */
 
 	/* owned by the writer thread; while it rests (outq_rest) by whoever holds the queue's lock */
 	int             fd;             /* -1: not connected */
@@ -55,6 +60,8 @@ struct link {
 	bool            other_ring;     /* the peer's ring file is another */
 	int64_t         connected_ms, sent_ms, heard_ms;
 	int64_t         waiting_ms;     /* since when what was sent is unanswered, or the last answer came; 0: all is answered */
+	int64_t         asked_us;       /* when waiting_ms began, where the answer is read at once; 0: it is not measured */
+	int64_t         pinged_us;      /* when the keepAlive of link_ping went; 0: none is under way */
 	uint64_t        unanswered;     /* plain: lines sent whole and not answered */
 	bool            deaf;           /* it rests, and what the peer answers may wait */
 	bool            read_all;       /* the last read left nothing */
@@ -71,9 +78,12 @@ struct link {
 };
 
 void link_set_state(struct link *, enum link_state, const char *why);
+void link_asked(struct link *, int64_t now_ms); /* something went out: the peer is to answer it */
 void link_set_form(struct link *, enum link_form);
 void link_go_up(struct link *);
 void link_stall(struct link *, const char *why);
+void link_ping_if_asked(struct link *);
+void link_acked(struct link *);         /* ack: of a keepAlive, perhaps */
 void link_answered(struct link *, const char *p, size_t n);     /* an answer that is no good news: into error.log */
 void link_go_down(struct link *, const struct conf *, const char *why);
 void link_dial(struct link *, struct view *);           /* one attempt; with its opening when it succeeds */

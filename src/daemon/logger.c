@@ -38,8 +38,9 @@ core_logs(void *arg, const struct frame_head *h, const char *body, const uint32_
     struct journal_pos at)
 {
 	struct logger *l = arg;
-	(void)at;
 	access_add(l->access, h, body, skip, skips);
+	if (at.segment == 0)
+		tails_log(&l->tails, h, body, skip, skips);
 	stats_add(&l->stats->logged, h->count - skips);
 	stats_add(&l->stats->again, skips);
 }
@@ -137,6 +138,7 @@ logger_open(struct server *server, const struct conf *c, int verbose, uid_t uid,
 	lock_cond_init(&l->more);
 	lock_cond_init(&l->room);
 	lock_cond_init(&l->taken);
+	tails_init(&l->tails);
 	suppress_init(&l->suppress, c->bad_lines != 0 ? (unsigned)c->bad_lines : UINT_MAX / 100);
 	if (logfile_open(&l->error, c->log_dir, "error.log", uid, gid) < 0) {
 		diag("cannot open %s/error.log: %s", c->log_dir, errno == EINVAL ? "not a regular file" : strerror(errno));
@@ -174,6 +176,7 @@ logger_free(struct logger **lp)
 	pthread_cond_destroy(&l->more);
 	pthread_cond_destroy(&l->room);
 	pthread_cond_destroy(&l->taken);
+	tails_fini(&l->tails);
 	lock_fini(&l->lock);
 	free(l);
 	*lp = NULL;
@@ -183,6 +186,12 @@ uint64_t
 logger_last_epoch(struct logger *l)
 {
 	return core_last_epoch(l->core);
+}
+
+struct tails *
+logger_tails(struct logger *l)
+{
+	return &l->tails;
 }
 
 void

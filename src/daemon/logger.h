@@ -21,6 +21,7 @@
 struct conf;
 struct logger;
 struct server;
+struct tails;
 
 enum job_what {
 	JOB_OWN,        /* a batch of our own clients: own.frame, own.entry.level; done when it is settled */
@@ -33,6 +34,7 @@ enum job_what {
 	JOB_UP,         /* the link to peer opened or closed, or its link to us opened; the logger frees the job */
 	JOB_DOWN,
 	JOB_HELLO,
+	JOB_ASK,        /* of logger_ask */
 };
 
 /* done is called by the logger's thread, once; from then on the job is the owner's again. error: NULL, or what the sender is to be
@@ -75,6 +77,10 @@ void logger_bad(struct logger *, const struct addr *, const char *reason, const 
 /* The same limit, for anything else that an outsider can cause at will. what counts as the kind. */
 void logger_limited(struct logger *, const struct addr *, const char *what, const char *text);
 bool logger_answers(struct logger *);           /* has it gone round since the last call? It is asked to, once more */
+struct tails *logger_tails(struct logger *);                    /* who follows access.log */
+/* Runs it in the logger's thread, which has nothing else at work then, and waits for that. false: not in time; arg is not the
+ * caller's any more then, but given to drop when it has run after all. */
+bool logger_ask(struct logger *, void (*run)(struct logger *, void *arg), void (*drop)(void *arg), void *arg, int64_t timeout_ms);
 void logger_report(struct logger *);            /* counters of the core into error.log, soon */
 
 #endif

@@ -14,6 +14,7 @@
 #include "daemon/server.h"
 #include "daemon/suppress.h"
 #include "daemon/syncer.h"
+#include "daemon/tails.h"
 #include "store/access.h"
 #include "store/logfile.h"
 
@@ -27,6 +28,8 @@ struct logger {
 	struct syncer  *syncer;
 
 	atomic_int      full;           /* errno: why the journal cannot be written; 0: it can */
+
+	struct tails    tails;          /* any thread */
 
 	struct lock     lock;           /* RANK_LOGGER */
 	pthread_cond_t  more;           /* wait for: head || errors.len || reopen || report || ring || landed || asked_round || stop */
@@ -69,6 +72,8 @@ struct logger {
 };
 
 void   *logger_main(void *logger);      /* the thread */
+void    logger_run(struct logger *, struct job *);      /* what logger_ask is about */
+void    logger_reopen_files(struct logger *, char *error, size_t room); /* what failed has been said, and is in error (NULL: never mind) */
 void    logger_landed(void *logger);    /* what the syncer calls */
 void    logger_sync(void *logger, struct journal_flight *);     /* what the core calls */
 void    logger_sync_wait(void *logger);

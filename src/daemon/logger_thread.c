@@ -153,6 +153,9 @@ take_job(struct logger *l, struct job *job)
 	case JOB_OTHER:
 		job->upto = used_for_another(l->core, job->text);
 		return true;
+	case JOB_ASK:
+		logger_run(l, job);
+		return true;
 	default:
 		take_word(l, job);
 		return true;
@@ -205,27 +208,6 @@ take_jobs(struct logger *l, struct job *jobs)
 	lock_release(&l->lock);
 }
 
-static const char *
-why(int error)
-{
-	return error == EINVAL ? "not a regular file" : strerror(error);
-}
-
-static void
-reopen_files(struct logger *l)
-{
-	if (access_reopen(l->access) < 0) {
-		int error = errno;
-		diag("cannot reopen %s: %s", access_path(l->access), why(error));
-		logger_say(l, "zogd", "cannot reopen %s, going on with the old file: %s", access_path(l->access), why(error));
-	}
-	if (logfile_reopen(&l->error) < 0) {
-		int error = errno;
-		diag("cannot reopen %s: %s", l->error.path, why(error));
-		logger_say(l, "zogd", "cannot reopen %s, going on with the old file: %s", l->error.path, why(error));
-	}
-}
-
 /* A log that was deleted, or renamed without a word to us, is opened anew within a second of the next line. */
 static void
 look_after_files(struct logger *l, bool asked)
@@ -238,7 +220,7 @@ look_after_files(struct logger *l, bool asked)
 		return;
 	if (!asked)
 		logger_say(l, "zogd", "a log is not the file we write to any more: both are opened anew");
-	reopen_files(l);
+	logger_reopen_files(l, NULL, 0);
 }
 
 /* After a busy time what it took of memory goes back to the system. */

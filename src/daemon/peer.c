@@ -85,9 +85,23 @@ const struct session_kind peer_kind = { plain_input, peer_turn, plain_flush, pee
 
 /* ---- the numbered form ---- */
 
+/* One that is passed on, and kept nowhere. */
+static void
+take_probe(struct session *s, struct frame *f, char wrap)
+{
+	view_forward_frame(s->view, f, s->other_ring ? '0' : wrap);
+	probe_pass(s->server, s->view, f, s->peer);
+	frame_drop(&f);
+	session_reply(s, "ack");
+}
+
 static void
 take_frame(struct session *s, struct frame *f, char wrap)
 {
+	if (f->h.epoch == 0 && strcmp(f->h.kind, PROBE_KIND) == 0) {
+		take_probe(s, f, wrap);
+		return;
+	}
 	/* A member that lets in what no client of ours may say. It is not had, then, and in the end passed over. What is of a kind
 	 * that is not logged may have any bytes. */
 	bool logged = strcmp(f->h.kind, "data") == 0 || strcmp(f->h.kind, "plain") == 0;
@@ -128,6 +142,12 @@ take_words(struct session *s, const char *p, size_t n)
 		job->what = JOB_WANT;
 		strcpy(job->peer, s->peer);
 		logger_put(log, job);
+	} else if (strncmp(line, "sum ", 4) == 0) {
+		session_reply(s, compare_take_question(&s->server->compare, s->peer, line + 4) ? "ack" : "error cannot sum");
+	} else if (strncmp(line, "sums ", 5) == 0) {
+		session_reply(s, compare_take_answer(&s->server->compare, s->peer, line + 5) ? "ack" : "error bad sums");
+	} else if (strncmp(line, "seen ", 5) == 0) {
+		probe_told(s->server, s->peer, line + 5);
 	} else {
 		session_bad(s, "unknown word", p, n);
 	}

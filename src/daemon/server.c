@@ -14,6 +14,7 @@
 #include "base/diag.h"
 #include "config.h"
 #include "daemon/arrival.h"
+#include "daemon/control.h"
 #include "daemon/ranks.h"
 #include "daemon/session.h"
 
@@ -186,6 +187,8 @@ server_open(struct server *s, const struct conf_source *source, struct conf *con
 	s->started_ms = clock_real_ms();
 	lock_init(&s->lock, RANK_SERVER);
 	lock_init(&s->origin, RANK_ORIGIN);
+	probes_init(&s->probes);
+	compare_init(&s->compare, s);
 	const char *why = NULL;
 	s->view = view_new(s, conf, NULL, &why);
 	if (s->view == NULL) {
@@ -208,6 +211,9 @@ server_open(struct server *s, const struct conf_source *source, struct conf *con
 	    open_ports(s->view, &c->listen_clients, self->client_port, "clients", s->client_port,
 	    &s->client_ports) < 0)
 		return EX_OSERR;
+	/* Without it the ring is served all the same. */
+	if (c->control != NULL)
+		s->control = control_open(s, c->control, (uid_t)uid, (gid_t)gid);
 	return EX_OK;
 }
 
@@ -247,6 +253,8 @@ server_start(struct server *s)
 		rc = acceptor_start(s->peer_port[i], s, s->logger, s->peers, arrival_peer);
 	for (int i = 0; rc == 0 && i < s->client_ports; i++)
 		rc = acceptor_start(s->client_port[i], s, s->logger, s->clients, arrival_client);
+	if (rc == 0 && s->control != NULL)
+		rc = control_start(s->control);
 	if (rc == 0)
 		return EX_OK;
 	diag("cannot start a thread (%s): %s", what, strerror(errno));
@@ -258,6 +266,7 @@ server_stop(struct server *s)
 {
 	int64_t drain_ms = s->view->conf.drain_ms;
 	logger_say(s->logger, "zogd", "stopping");
+	atomic_store(&s->stopping, true);
 	/* Nobody new comes in: who dials now is refused, and goes to another member. */
 	for (int i = 0; i < SERVER_ACCEPTORS; i++) {
 		if (s->client_port[i] != NULL)
@@ -277,6 +286,8 @@ server_stop(struct server *s)
 		if (s->view->link[i] != NULL)
 			link_join(s->view->link[i]);
 	sessions_stop(s->peers);
+	control_stop(s->control);
+	compare_stop(&s->compare);
 	server_report(s);
 	logger_say(s->logger, "zogd", "stopped");
 	logger_stop(s->logger);
@@ -297,12 +308,15 @@ server_close(struct server *s)
 		acceptor_free(&s->client_port[i]);
 		acceptor_free(&s->peer_port[i]);
 	}
+	control_close(&s->control);
 	sessions_free(&s->clients);
 	sessions_free(&s->peers);
 	view_drop(&s->view);
 	logger_free(&s->logger);
 	lock_fini(&s->lock);
 	lock_fini(&s->origin);
+	probes_fini(&s->probes);
+	compare_fini(&s->compare);
 }
 
 /* ---- while it runs ---- */
@@ -329,104 +343,4 @@ server_report(struct server *s)
 	logger_report(s->logger);
 	buf_fini(&b);
 	view_drop(&v);
-}
-
-static bool
-in_view(const struct view *v, const struct link *l)
-{
-	for (int i = 0; i < RING_MAX; i++)
-		if (v->link[i] == l)
-			return true;
-	return false;
-}
-
-/* Starts the links that only the new view has; on failure stops those it started. */
-static int
-start_new_links(struct view *v, const struct view *old)
-{
-	for (int i = 0; i < RING_MAX; i++) {
-		if (v->link[i] == NULL || in_view(old, v->link[i]) || link_start(v->link[i]) == 0)
-			continue;
-		int saved = errno;
-		for (int j = 0; j < i; j++) {
-			if (v->link[j] == NULL || in_view(old, v->link[j]))
-				continue;
-			link_ask_stop(v->link[j], 0);
-			link_join(v->link[j]);
-		}
-		errno = saved;
-		return -1;
-	}
-	return 0;
-}
-
-static void
-say_lines(struct server *s, struct buf *lines, const char *prefix)
-{
-	char *rest = buf_put(lines, "", 1) ? buf_begin(lines) : NULL, *line;
-	for (; rest != NULL && (line = strsep(&rest, "\n")) != NULL;) {
-		if (*line == '\0')
-			continue;
-		logger_say(s->logger, "zogd", "%s%s", prefix, line);
-		diag("%s%s", prefix, line);
-	}
-	buf_clear(lines);
-}
-
-/* NULL, or the new view, not yet in use; what is wrong has been said. */
-static struct view *
-load_view(struct server *s, struct view *old)
-{
-	struct conf conf;
-	struct buf errors = BUF_INIT, fixed = BUF_INIT;
-	struct view *v = NULL;
-	if (conf_load(&conf, &s->source, &errors, NULL)) {
-		conf_fixed_changes(&old->conf, &conf, &fixed);
-		if (fixed.len != 0 && buf_put(&fixed, "", 1))
-			logger_say(s->logger, "zogd", "reload: these settings change at a restart only: %s", fixed.data);
-		const char *why = NULL;
-		v = view_new(s, &conf, old, &why);
-		if (v == NULL)
-			buf_printf(&errors, "%s\n", why);
-	} else {
-		conf_fini(&conf);
-	}
-	if (v == NULL)
-		say_lines(s, &errors, "reload: nothing changed: ");
-	buf_fini(&errors);
-	buf_fini(&fixed);
-	return v;
-}
-
-void
-server_reload(struct server *s)
-{
-	logger_reopen(s->logger);
-	struct view *old = s->view;     /* only this thread changes it */
-	struct view *v = load_view(s, old);
-	if (v == NULL)
-		return;
-	if (start_new_links(v, old) < 0) {
-		logger_say(s->logger, "zogd", "reload: nothing changed: cannot start a thread: %s", strerror(errno));
-		view_drop(&v);
-		return;
-	}
-	lock_acquire(&s->lock);
-	s->view = v;
-	lock_release(&s->lock);
-	logger_ring(s->logger, &v->conf);
-	for (int i = 0; i < RING_MAX; i++) {
-		if (v->link[i] != NULL)
-			link_set_limit(v->link[i], (size_t)v->conf.queue_limit);
-		if (v->link[i] != NULL && v->ring_id != old->ring_id)
-			link_redial(v->link[i]);
-		if (old->link[i] != NULL && !in_view(v, old->link[i])) {
-			logger_say(s->logger, "zogd", "link to %s ends: it is not in the ring any more", link_name(old->link[i]));
-			link_ask_stop(old->link[i], v->conf.drain_ms);
-			link_join(old->link[i]);
-		}
-	}
-	view_drop(&old);
-	logger_say(s->logger, "zogd", "reloaded: member %s, place %d of %d", v->conf.member, v->conf.self + 1,
-	    v->conf.ring.size);
 }

@@ -6,13 +6,17 @@
 
 #include "base/lock.h"
 #include "daemon/acceptor.h"
+#include "daemon/compare.h"
 #include "daemon/conf.h"
 #include "daemon/logger.h"
+#include "daemon/probe.h"
 #include "daemon/sessions.h"
 #include "daemon/stats.h"
 #include "daemon/view.h"
 
-enum { SERVER_ACCEPTORS = 2 * CONF_LISTEN };
+enum { SERVER_ACCEPTORS = 2 * CONF_LISTEN, SERVER_OUTCOME = 256 };
+
+struct control;
 
 struct server {
 	/* constant while threads run */
@@ -21,14 +25,21 @@ struct server {
 	struct sessions   *clients, *peers;
 	struct acceptor   *client_port[SERVER_ACCEPTORS], *peer_port[SERVER_ACCEPTORS];
 	int                client_ports, peer_ports;
+	struct control    *control;             /* NULL: there is none */
 	int64_t            started_ms;          /* real time */
 
 	struct stats       stats;               /* any thread */
 	_Atomic int64_t    awaits_ms;           /* any thread: until then server_awaits */
+	atomic_bool        stopping;            /* any thread */
+
+	struct probes      probes;              /* any thread */
+	struct compare     compare;             /* any thread */
 
 	struct lock        lock;                /* RANK_SERVER */
 	/* under lock */
 	struct view       *view;                /* the present one */
+	uint64_t           reloads;             /* that are over */
+	char               outcome[SERVER_OUTCOME];     /* of the last one: what was wrong, "" nothing */
 
 	struct lock        origin;              /* RANK_ORIGIN: held over numbering, forwarding and handing to the logger, so
 	                                           that our clients' batches stand in one order everywhere */
@@ -49,6 +60,7 @@ void server_close(struct server *);             /* frees what server_open made; 
 struct view *server_view(struct server *);      /* a reference to the present one */
 
 bool         server_awaits(struct server *, int64_t now_ms);    /* does a client of ours wait, or did one of late, for what others have? */
+uint64_t     server_reloads(struct server *, char outcome[SERVER_OUTCOME]);      /* how many there were; how the last one ended */
 uint64_t     server_epoch(struct server *);     /* of our present stream */
 
 /* For client.c and peer.c: a job with its frame on its way. They block while the logger has too much waiting. */

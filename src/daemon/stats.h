@@ -15,6 +15,8 @@
 	X(peers_refused,        "peer connections refused (not a member)") \
 	X(peers_unproven,       "peer connections sent away (no HELLO, or no proof that they know the secret)") \
 	X(peers_shed,           "peer connections closed for others' sake, that had not opened") \
+	X(control_accepted,     "connections to the control socket taken") \
+	X(control_refused,      "connections to the control socket refused (too many)") \
 	X(from_clients,         "good messages from clients") \
 	X(from_peers,           "good messages from peers") \
 	X(bad,                  "bad messages") \

@@ -355,6 +355,13 @@ core_upto(const struct core *c, const char *origin, uint64_t epoch)
 }
 
 uint64_t
+core_first(const struct core *c, const char *origin, uint64_t epoch)
+{
+	const struct stream *s = streams_find(&c->streams, origin, epoch);
+	return s != NULL ? s->kept : 0;
+}
+
+uint64_t
 core_client_last(struct core *c, const char *client)
 {
 	return seen_last(c->seen, client);

@@ -88,6 +88,7 @@ int          core_store(struct core *, int64_t now_ms);         /* what came goe
 int64_t      core_tick(struct core *, int64_t now_ms);          /* settlement, sync, digest, repair, deadlines; returns when to come again */
 
 uint64_t     core_upto(const struct core *, const char *origin, uint64_t epoch);        /* what we have of a stream without a gap */
+uint64_t     core_first(const struct core *, const char *origin, uint64_t epoch);       /* the lowest that the journal keeps; 0: none */
 uint64_t     core_client_last(struct core *, const char *client);
 /* Was this number used for another text? By what this member knows. */
 bool         core_client_other(struct core *, const char *client, uint64_t n, const char *text, size_t len);

@@ -66,6 +66,17 @@ check_options()
 if [ -f zogd.8.txt ]; then
 	check_options zogd "$ZOGD" zogd.8
 fi
+if [ -f zogctl.8.txt ]; then
+	check_options zogctl "$ZOGCTL" zogctl.8
+	# Commands, and metrics: those of the page and those of the program.
+	"$ZOGCTL" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z][a-z]*\) .*/\1/p' | sort >commands.help
+	[ "$(wc -l <commands.help)" -ge 4 ] || complain "zogctl --help: $(wc -l <commands.help) commands only"
+	sed -n '/^.Ss Commands/,/^.Sh/s/^.It Cm \([a-z]*\).*/\1/p' "$TOP/doc/man/zogctl.8" | sort |
+		diff commands.help - || complain "^ zogctl --help (<) and zogctl.8 (>) differ"
+	grep -o '"zog_[a-z_]*"' "$TOP/src/zogctl/metrics.c" | tr -d '"' | sort -u >metrics.source
+	sed -n 's/^.It Cm \(zog_[a-z_]*\)$/\1/p' "$TOP/doc/man/zogctl.8" | sort |
+		diff metrics.source - || complain "^ metrics.c (<) and zogctl.8 (>) differ"
+fi
 if [ -f sprog.1.txt ]; then
 	check_options sprog "$SPROG" sprog.1
 fi

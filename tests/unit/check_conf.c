@@ -371,7 +371,7 @@ START_TEST(fixed_changes)
 		{ "bad-lines=1", "bad-lines" }, { "state-dir=/x", "state-dir" }, { "remember-clients=1", "remember-clients" },
 		{ "ring=other", "" }, { "ring=moved", "the member's own address" },
 		{ "ring=ports", "the member's own address" },
-		{ "control=/x", "" }, { "allow-clients=any", "" }, { "forwarding=v0.2", "" }, { "ack=1", "" },
+		{ "control=/x", "control" }, { "allow-clients=any", "" }, { "forwarding=v0.2", "" }, { "ack=1", "" },
 		{ "ack-timeout=1", "" }, { "keep-alive=1", "" }, { "reconnect-min=1", "" }, { "reconnect-max=1", "" },
 		{ "peer-timeout=1", "" }, { "digest-interval=1", "" }, { "gap-timeout=1", "" }, { "queue-limit=1M", "" },
 		{ "journal-limit=1M", "" }, { "journal-segment=1M", "" }, { "sync=none", "" }, { "max-clients=1", "" },
