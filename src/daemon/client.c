@@ -154,7 +154,8 @@ cut_number(struct line *l, uint64_t *n)
 	char digits[24];
 	int64_t v;
 	size_t len = blank != NULL ? (size_t)(blank - l->text) : 0;
-	if (len == 0 || len >= sizeof digits || l->text[0] == '0')
+	/* A NUL would end the digits for text_int. */
+	if (len == 0 || len >= sizeof digits || l->text[0] == '0' || memchr(l->text, '\0', len) != NULL)
 		return false;
 	memcpy(digits, l->text, len);
 	digits[len] = '\0';
@@ -230,14 +231,15 @@ numbered_line(struct session *s, const char *p, struct line *l)
 	const char *reason = l->reason;
 	if (reason == NULL && is_command(s, l))
 		return;
-	if (!cut_number(l, &n)) {
-		session_bad(s, reason != NULL ? reason : "no number", p, l->size);
-		return;
-	}
+	bool numbered = cut_number(l, &n);
 	if (l->len > LINE_MAX_TEXT)
 		reason = line_reason_long;
 	else if (reason == NULL)
 		reason = line_check(l->text, l->len);
+	if (!numbered) {
+		session_bad(s, reason != NULL ? reason : "no number", p, l->size);
+		return;
+	}
 	if (reason == NULL && n <= s->last_n)
 		reason = "number does not grow";
 	if (reason == NULL && is_other(s, n, l))

@@ -104,6 +104,9 @@ link_frames_opening(struct link *l, char *p, size_t n)
 	char line[LINK_ANSWER_BYTES + 1];
 	memcpy(line, p, n);
 	line[n] = '\0';
+	/* What it answers must be out, else the rest of it would be lost, or follow behind something else. */
+	if (strlen(line) != n || l->unanswered == 0)
+		return "its answer to HELLO makes no sense";
 	l->unanswered = 0;
 	l->probing = false;
 	struct view *v = server_view(l->server);
@@ -241,7 +244,9 @@ link_frames_line(struct link *l, char *p, size_t n)
 	line[n] = '\0';
 	l->heard = true;
 	l->probing = false;
-	if (strncmp(line, "ok ", 3) == 0)
+	if (strlen(line) != n)
+		link_answered(l, p, n);
+	else if (strncmp(line, "ok ", 3) == 0)
 		logger_tell(log, JOB_HAVE, l->member.name, line + 3);
 	else if (strncmp(line, "gone ", 5) == 0)
 		logger_tell(log, JOB_GONE, l->member.name, line + 5);

@@ -131,7 +131,9 @@ take_words(struct session *s, const char *p, size_t n)
 	struct logger *log = s->server->logger;
 	memcpy(line, p, n);
 	line[n] = '\0';
-	if (strcmp(line, "keepAlive") == 0 || strcmp(line, "keepalive") == 0) {
+	if (strlen(line) != n) {
+		session_bad(s, "unknown word", p, n);   /* a NUL in it: what stands behind is not to be passed over */
+	} else if (strcmp(line, "keepAlive") == 0 || strcmp(line, "keepalive") == 0) {
 		session_reply(s, "ack");
 	} else if (strncmp(line, "have ", 5) == 0) {
 		logger_tell(log, JOB_HAVE, s->peer, line + 5);

@@ -35,6 +35,9 @@ read_hello(const struct session *s, const char *line, size_t n, struct hello *h)
 {
 	const struct conf *c = &s->view->conf;
 	snprintf(h->id, sizeof h->id, "%08x", view_ring_id(s->view));
+	/* A NUL would end the line for the proof, and not for those who read its words. */
+	if (memchr(line, '\0', n) != NULL)
+		return "bad HELLO";
 	if (!words_value(line, n, "from", h->from) || !words_value(line, n, "to", h->to) || !words_value(line, n, "ring", h->ring))
 		return "bad HELLO";
 	if (strcmp(h->to, c->member) != 0)

@@ -18,8 +18,7 @@ struct session_job {
 	enum session_answer answer;
 	uint32_t            entries;    /* owned by the session's thread: replies that wait for it */
 	size_t              size;
-	uint64_t            n;          /* the client's number of its first line */
-	uint32_t            count;
+	uint64_t            n;          /* the client's number of the first line that is still to be answered */
 	bool                done;       /* under the session's lock */
 	char                error[96];  /* the same; "": none */
 };
@@ -203,7 +202,6 @@ session_take(struct session *s, enum session_answer answer)
 	}
 	j->answer = answer;
 	j->size = j->job.frame->h.bytes;
-	j->count = j->job.frame->h.count;
 	j->n = j->job.frame->h.n;
 	s->pending_bytes += j->size;
 	return &j->job;
@@ -302,14 +300,16 @@ render_answer(struct session *s, struct reply *r)
 	case ANSWER_OKS:
 		return render_oks(s, r->oks, j->error);
 	case ANSWER_NUMBER:
+		/* A bad line parts a batch: then it is answered in two, each for its own lines. */
+		j->n += r->oks;
 		if (j->error[0] == '\0') {
-			s->ok_n = j->n + j->count - 1;
+			s->ok_n = j->n - 1;
 			return true;
 		}
 		if (!say_held_back(s))
 			return false;
-		for (uint32_t i = 0; i < j->count; i++)
-			if (!buf_printf(&s->out, "error %llu %s\r\n", (unsigned long long)j->n + i, j->error))
+		for (uint64_t n = j->n - r->oks; n < j->n; n++)
+			if (!buf_printf(&s->out, "error %llu %s\r\n", (unsigned long long)n, j->error))
 				return false;
 		return true;
 	case ANSWER_FRAME:
