@@ -43,13 +43,7 @@ for package in zog libsprog0 libsprog-dev libpetrichor0 libpetrichor-dev; do
 	grep -q "^${package}_" ../../../debs || complain "no package $package: $(cat ../../../debs)"
 done
 lintian --fail-on none --allow-root --no-cfg -- *.changes >../../../lint 2>&1 || complain "lintian: exit code $?"
-# As long as the library calls nothing at all.
-if nm -D --undefined-only zog-*/debian/libpetrichor0/usr/lib/*/libpetrichor.so.0 2>/dev/null | grep -q ' U '; then
-	nothing=none
-else
-	nothing='libpetrichor0: shared-library-lacks-prerequisites'
-fi
-grep -v -e '^N:' -e "$nothing" ../../../lint >../../../said && complain "lintian: $(cat ../../../said)"
+grep -v '^N:' ../../../lint >../../../said && complain "lintian: $(cat ../../../said)"
 overrides=$(find . -path './zog-*/debian/*' -name '*lintian-overrides' -exec grep -hv '^#' {} + | grep -vc 'initial-upload' || :)
 [ "$overrides" = 0 ] || complain "more than the first upload is overridden"
 
@@ -61,9 +55,9 @@ for deb in source/build/deb/*.deb; do
 	case $deb in *dbgsym*) continue ;; esac
 	dpkg -x "$deb" root
 done
-for file in usr/sbin/zogd usr/bin/sprog etc/init.d/zogd etc/default/zogd etc/zog/zogd.conf etc/zog/ring etc/logrotate.d/zog \
+for file in usr/sbin/zogd usr/sbin/zogctl usr/bin/sprog etc/init.d/zogd etc/default/zogd etc/zog/zogd.conf etc/zog/ring etc/logrotate.d/zog \
 	lib/systemd/system/zogd.service usr/lib/sysusers.d/zog.conf usr/lib/tmpfiles.d/zog.conf usr/include/sprog.h \
-	usr/include/petrichor.h usr/share/bash-completion/completions/sprog usr/share/man/man8/zogd.8.gz \
+	usr/include/petrichor.h usr/share/bash-completion/completions/sprog usr/share/man/man8/zogd.8.gz usr/share/man/man8/zogctl.8.gz \
 	usr/share/man/man3/libsprog.3.gz usr/share/doc/zog/copyright
 do
 	[ -s root/$file ] || complain "no /$file in any package"
