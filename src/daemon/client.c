@@ -227,7 +227,7 @@ numbered_run(struct session *s)
 static void
 numbered_line(struct session *s, const char *p, struct line *l)
 {
-	uint64_t n;
+	uint64_t n = 0;
 	const char *reason = l->reason;
 	if (reason == NULL && is_command(s, l))
 		return;

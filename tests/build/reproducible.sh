@@ -11,7 +11,7 @@ for place in one/zog another-place/source; do
 		tar -C $place -xf -
 done
 # The tests' own make and settings are none of theirs.
-unset MAKEFLAGS MFLAGS MAKELEVEL SANITIZE CFLAGS CPPFLAGS LDFLAGS BUILD 2>/dev/null || :
+unset MAKEFLAGS MFLAGS MAKELEVEL WERROR SANITIZE CFLAGS CPPFLAGS LDFLAGS BUILD 2>/dev/null || :
 settings='--prefix=/usr --sysconfdir=/etc --localstatedir=/var --runstatedir=/run -q'
 # With debugging symbols, which are what knows most of the place.
 (
