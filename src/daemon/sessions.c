@@ -3,6 +3,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -19,11 +22,13 @@ enum {
 	STACK_BYTES = 256 * 1024,
 	MANY = 1000,                    /* sessions that are not all looked at again in vain at each arrival, */
 	VAIN_MS = 100,                  /* but after so long */
+	TRIM = 256,                     /* sessions that have ended, and their memory goes back to the system */
 };
 
 struct sessions {
 	/* constant after sessions_new */
 	int             wake_fd;
+	atomic_int      reaped;         /* any thread: since memory was given back */
 
 	struct lock     lock;           /* RANK_SESSIONS */
 	/* under lock */
@@ -140,22 +145,33 @@ unlink_one(struct sessions *all, bool any)
 	return s;
 }
 
-static void
+/* How many they were. */
+static int
 join_all(struct sessions *all, bool any)
 {
 	struct session *s;
-	while ((s = unlink_one(all, any)) != NULL) {
+	int n = 0;
+	for (; (s = unlink_one(all, any)) != NULL; n++) {
 		pthread_join(s->thread, NULL);
 		session_free(s);
 	}
+	return n;
 }
 
 void
 sessions_reap(struct sessions *all)
 {
 	eventfd_t n;
-	if (eventfd_read(all->wake_fd, &n) == 0)
-		join_all(all, false);
+	if (eventfd_read(all->wake_fd, &n) != 0)
+		return;
+	int ended = join_all(all, false), reaped = atomic_fetch_add(&all->reaped, ended) + ended;
+	/* What very many clients took goes back when most of them are gone. */
+	if (reaped >= TRIM && sessions_count(all, NULL) < reaped) {
+		atomic_store(&all->reaped, 0);
+#ifdef __GLIBC__
+		malloc_trim(0);
+#endif
+	}
 }
 
 void

@@ -78,9 +78,22 @@ choose(struct stream *s, uint64_t up, int origin)
 	return -1;
 }
 
+/* How long to wait for what is on its way. What goes on coming is waited for anew only when all has come that was known the last
+ * time: a link on our way that is slower than what is sent would else hold us up for ever. */
+static void
+hold(struct gap *g, uint64_t from, uint64_t to, bool hole, int64_t now)
+{
+	if (hole) {
+		g->hold_ms = now + REPAIR_HOLD_MS;
+	} else if (g->from == 0 || from > g->mark) {
+		g->hold_ms = now + (g->from == 0 ? REPAIR_FLOW_MS : REPAIR_FLOWS_MS);
+		g->mark = to;
+	}
+}
+
 /* The gap begins elsewhere than when we looked last: everything about the old one is over. */
 static void
-begin_gap(struct gap *g, uint64_t from, bool hole, int64_t now)
+begin_gap(struct gap *g, uint64_t from, uint64_t to, bool hole, int64_t now)
 {
 	if (g->from == from) {
 		if (hole && g->asked < 0 && g->hold_ms > now + REPAIR_HOLD_MS)
@@ -88,7 +101,7 @@ begin_gap(struct gap *g, uint64_t from, bool hole, int64_t now)
 		return;
 	}
 	if (g->asked < 0) {
-		g->hold_ms = now + (hole ? REPAIR_HOLD_MS : g->from == 0 ? REPAIR_FLOW_MS : REPAIR_FLOWS_MS);
+		hold(g, from, to, hole, now);
 		g->turn = 0;
 	} else if (from > g->asked_to) {
 		g->asked = -1;          /* answered in full: the next request need not wait */
@@ -172,7 +185,7 @@ repair_look(struct stream *s, uint64_t up, int origin, int64_t now, int64_t gap_
 		g->from = 0;
 		return step;
 	}
-	begin_gap(g, step.from, stream_ahead_from(s) != 0, now);
+	begin_gap(g, step.from, step.to, stream_ahead_from(s) != 0, now);
 	if (g->asked < 0 && now < g->hold_ms) {
 		wake_at(wake, g->hold_ms);
 		return step;

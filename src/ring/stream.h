@@ -39,6 +39,7 @@ struct gap {
 	uint32_t line_bytes;            /* of the lines that came last, on average; 0: none came */
 	int64_t  asked_ms;              /* of the request, or of the last progress since */
 	int64_t  hold_ms;               /* not before: the gap may fill by itself */
+	uint64_t mark;                  /* and was known to reach to here when that was said */
 	int64_t  since_ms;              /* since then all that can be reached lack it; 0: not so */
 	int      again;                 /* of the runs passed over: which peer is asked next */
 	int64_t  again_ms;              /* and when */

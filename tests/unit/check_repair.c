@@ -186,10 +186,11 @@ END_TEST
 /* What a peer says it has, while it comes by itself, is not asked for; a hole in what comes is, soon. */
 START_TEST(flow)
 {
-	repair_heard(t.s, 1, 1000);
+	repair_heard(t.s, 1, 1);
 	nothing();
 	for (uint64_t n = 1; n <= 5; n++) {
 		t.now += REPAIR_FLOW_MS - 1;
+		repair_heard(t.s, 1, n + 1);
 		stream_had(t.s, n, n);
 		nothing();
 		ck_assert_int_eq(t.wake, t.now + REPAIR_FLOWS_MS);
@@ -200,6 +201,24 @@ START_TEST(flow)
 	ck_assert_int_eq(t.wake, t.now + REPAIR_HOLD_MS);
 	t.now += REPAIR_HOLD_MS;
 	asks(1, 6, 99);
+}
+END_TEST
+
+/* What comes, but so slowly that what is known does not come in time, is not waited for again and again. */
+START_TEST(slow_flow)
+{
+	repair_heard(t.s, 1, 1000);
+	nothing();
+	int64_t until = t.now + REPAIR_FLOW_MS;
+	uint64_t n = 1;
+	for (; t.now + 10 < until; n++) {
+		t.now += 10;
+		stream_had(t.s, n, n);
+		nothing();
+		ck_assert_int_eq(t.wake, until);
+	}
+	t.now = until;
+	asks(1, n, 1000);
 }
 END_TEST
 
@@ -421,6 +440,7 @@ add(Suite *s)
 	ADD(another_when_nothing_comes);
 	ADD(progress);
 	ADD(flow);
+	ADD(slow_flow);
 	ADD(link_changes);
 	ADD(given_up);
 	ADD(given_up_as_a_run);
