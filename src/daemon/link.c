@@ -290,7 +290,8 @@ read_answers(struct link *l, int64_t now)
 	}
 	/* In the numbered form one ok stands for many frames: any word means that it goes on. */
 	l->waiting_ms = l->form == LINK_PLAIN && l->unanswered != 0 ? now : 0;
-	return why == NULL && l->in.len > LINK_ANSWER_BYTES ? "answer too long" : why;
+	/* Its CR may be there, and its LF not yet. */
+	return why == NULL && l->in.len > LINK_ANSWER_BYTES + 1 ? "answer too long" : why;
 }
 
 /* What the clock asks for. NULL, or why the connection is over; *wake: when to look again. */
