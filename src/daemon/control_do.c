@@ -18,7 +18,6 @@
 enum {
 	LOGGER_MS = 5000,
 	RELOAD_MS = 10 * 1000,          /* it looks up names */
-	NAP_MS = 10,
 	PING_MS = 5000,
 };
 
@@ -132,17 +131,13 @@ do_reload(struct control_conn *c, const struct pt_value *header)
 {
 	struct server *s = c->control->server;
 	char outcome[SERVER_OUTCOME];
-	uint64_t before = server_reloads(s, outcome);
-	int64_t until = clock_mono_ms() + RELOAD_MS;
+	uint64_t before = server_reloads(s);
 	(void)header;
 	note(c, "reload");
 	if (atomic_load(&s->stopping) || kill(getpid(), SIGHUP) < 0)
 		return control_fail(c, "stopping", "it is stopping");
-	while (server_reloads(s, outcome) == before) {
-		if (atomic_load(&s->stopping) || clock_mono_ms() >= until)
-			return control_fail(c, "no-answer", "the reload is not over yet: see error.log");
-		poll(NULL, 0, NAP_MS);
-	}
+	if (!server_wait_reload(s, before, clock_mono_ms() + RELOAD_MS, outcome))
+		return control_fail(c, "no-answer", "the reload is not over yet: see error.log");
 	if (outcome[0] != '\0')
 		return control_fail(c, "bad-configuration", "nothing changed: %s", outcome);
 	return control_answer(c, NULL);

@@ -26,21 +26,23 @@ enum {
 
 /* ---- trace ---- */
 
+/* Is this member, unless it is ourselves, still to be heard of? */
+static bool
+is_due(const struct view *v, int member, const struct probe_seen *seen, int count)
+{
+	bool told = v->link[member] == NULL;
+	for (int k = 0; k < count; k++)
+		told |= strcmp(seen[k].name, v->conf.ring.member[member].name) == 0;
+	return !told;
+}
+
 /* Have all whose link is up told? */
 static bool
 all_up_told(const struct view *v, const struct probe_seen *seen, int count)
 {
-	for (int i = 0; i < v->conf.ring.size; i++) {
-		struct link_status l;
-		bool told = v->link[i] == NULL;
-		for (int k = 0; k < count; k++)
-			told |= strcmp(seen[k].name, v->conf.ring.member[i].name) == 0;
-		if (told)
-			continue;
-		link_status(v->link[i], &l);
-		if (l.up)
+	for (int i = 0; i < v->conf.ring.size; i++)
+		if (is_due(v, i, seen, count) && link_is_up(v->link[i]))
 			return false;
-	}
 	return true;
 }
 
@@ -57,10 +59,7 @@ tell_trace(const struct view *v, const struct probe_seen *seen, int count, struc
 	}
 	for (int i = 0; i < v->conf.ring.size; i++) {
 		struct link_status l;
-		bool told = v->link[i] == NULL;
-		for (int k = 0; k < count; k++)
-			told |= strcmp(seen[k].name, v->conf.ring.member[i].name) == 0;
-		if (told)
+		if (!is_due(v, i, seen, count))
 			continue;
 		link_status(v->link[i], &l);
 		tree_dict(t, NULL);

@@ -186,6 +186,7 @@ server_open(struct server *s, const struct conf_source *source, struct conf *con
 	s->source = *source;
 	s->started_ms = clock_real_ms();
 	lock_init(&s->lock, RANK_SERVER);
+	lock_cond_init(&s->reloaded);
 	lock_init(&s->origin, RANK_ORIGIN);
 	probes_init(&s->probes);
 	compare_init(&s->compare, s);
@@ -266,7 +267,10 @@ server_stop(struct server *s)
 {
 	int64_t drain_ms = s->view->conf.drain_ms;
 	logger_say(s->logger, "zogd", "stopping");
+	lock_acquire(&s->lock);
 	atomic_store(&s->stopping, true);
+	pthread_cond_broadcast(&s->reloaded);
+	lock_release(&s->lock);
 	/* Nobody new comes in: who dials now is refused, and goes to another member. */
 	for (int i = 0; i < SERVER_ACCEPTORS; i++) {
 		if (s->client_port[i] != NULL)
@@ -313,6 +317,7 @@ server_close(struct server *s)
 	sessions_free(&s->peers);
 	view_drop(&s->view);
 	logger_free(&s->logger);
+	pthread_cond_destroy(&s->reloaded);
 	lock_fini(&s->lock);
 	lock_fini(&s->origin);
 	probes_fini(&s->probes);

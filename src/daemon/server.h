@@ -36,6 +36,7 @@ struct server {
 	struct compare     compare;             /* any thread */
 
 	struct lock        lock;                /* RANK_SERVER */
+	pthread_cond_t     reloaded;            /* wait for: reloads, stopping */
 	/* under lock */
 	struct view       *view;                /* the present one */
 	uint64_t           reloads;             /* that are over */
@@ -60,7 +61,9 @@ void server_close(struct server *);             /* frees what server_open made; 
 struct view *server_view(struct server *);      /* a reference to the present one */
 
 bool         server_awaits(struct server *, int64_t now_ms);    /* does a client of ours wait, or did one of late, for what others have? */
-uint64_t     server_reloads(struct server *, char outcome[SERVER_OUTCOME]);      /* how many there were; how the last one ended */
+uint64_t     server_reloads(struct server *);   /* how many there were */
+/* Waits for one more than those, and takes how it ended. false: not in time, or the server stops. */
+bool         server_wait_reload(struct server *, uint64_t before, int64_t until_mono_ms, char outcome[SERVER_OUTCOME]);
 uint64_t     server_epoch(struct server *);     /* of our present stream */
 
 /* For client.c and peer.c: a job with its frame on its way. They block while the logger has too much waiting. */

@@ -124,15 +124,27 @@ server_reload(struct server *s)
 	lock_acquire(&s->lock);
 	s->reloads++;
 	memcpy(s->outcome, outcome, sizeof s->outcome);
+	pthread_cond_broadcast(&s->reloaded);
 	lock_release(&s->lock);
 }
 
 uint64_t
-server_reloads(struct server *s, char outcome[SERVER_OUTCOME])
+server_reloads(struct server *s)
 {
 	lock_acquire(&s->lock);
 	uint64_t n = s->reloads;
-	memcpy(outcome, s->outcome, SERVER_OUTCOME);
 	lock_release(&s->lock);
 	return n;
+}
+
+bool
+server_wait_reload(struct server *s, uint64_t before, int64_t until, char outcome[SERVER_OUTCOME])
+{
+	lock_acquire(&s->lock);
+	while (s->reloads == before && !atomic_load(&s->stopping) && lock_wait_until(&s->lock, &s->reloaded, until))
+		continue;
+	bool over = s->reloads != before;
+	memcpy(outcome, s->outcome, SERVER_OUTCOME);
+	lock_release(&s->lock);
+	return over;
 }

@@ -257,6 +257,11 @@ START_TEST(a_clock_that_jumps)
 		numbered_wait_settled(&l, 200);
 		/* It goes on, and starts anew with an epoch above all of before. */
 		rig_say(&rig, 1, jumps[i]);
+		char day[CLOCK_STAMP];
+		clock_stamp(day, clock_real_ms() + atoll(jumps[i]) * 1000);
+		day[10] = '\0';
+		require(file_has(rig_path(&rig, 1, "log/error.log"), day) || file_has(rig_path(&rig, 1, "log/access.log"), day),
+		    "its clock has not jumped to %s", day);
 		rig_stop(&rig, 1);
 		rig_start(&rig, 1);
 		numbered_wait_settled(&l, 100);
